@@ -1,0 +1,299 @@
+"""The words of this package as frozen records: device, machine, workload, run, estimate.
+
+SI units inside, the unit in every name. Missing is ``None``, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OP_CLASSES = (
+    "conv",
+    "depthwise",
+    "grouped",
+    "matmul",
+    "attention",
+    "norm",
+    "elementwise",
+    "pool",
+    "embedding",
+)
+MAC_CLASSES = ("conv", "depthwise", "grouped", "matmul", "attention")
+
+Task = Literal["train", "infer", "serve"]
+Scope = Literal["gpu", "cpu", "dram", "system", "wall"]
+Basis = Literal["zero-shot", "calibrated", "short-run", "measured"]
+Novelty = Literal["seen-pair", "new-model", "new-hardware", "new-pair"]
+NOVELTIES: tuple[Novelty, ...] = ("seen-pair", "new-model", "new-hardware", "new-pair")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Spec-sheet facts of one device.
+
+    Attributes
+    ----------
+    tdp_w, idle_w, turbo_w : watts; for a CPU `tdp_w` is the base figure, `turbo_w` short-term.
+    mem_bytes : bytes. mem_bandwidth_bytes_per_s : bytes/s, peak.
+    peak_flops_per_s : FLOP/s per precision (fp32, tf32, fp16, ...), dense.
+    sm_count : streaming multiprocessors, compute units or cores.
+    doubtful : names of the fields that no vendor page confirms.
+    """
+
+    id: str
+    name: str
+    kind: Literal["gpu", "cpu", "dram", "edge"]
+    tdp_w: float
+    year: int
+    source: str
+    vendor: str = ""
+    architecture: str = ""
+    idle_w: float | None = None
+    turbo_w: float | None = None
+    mem_bytes: float | None = None
+    mem_bandwidth_bytes_per_s: float | None = None
+    peak_flops_per_s: Mapping[str, float] = field(default_factory=dict)
+    sm_count: float | None = None
+    l2_bytes: float | None = None
+    clock_hz: float | None = None
+    process_nm: float | None = None
+    aliases: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Devices with their counts, and what the host adds.
+
+    Attributes
+    ----------
+    gpu, cpu, dram : one device of each kind; `dram` is one DIMM.
+    gpu_power_limit_w : watts per GPU, ``None`` for the vendor's limit.
+    loader_workers : data-loading processes that the machine's owner uses, ``None`` if not stated.
+    """
+
+    id: str
+    name: str
+    gpu: Device | None = None
+    n_gpus: int = 0
+    gpu_power_limit_w: float | None = None
+    cpu: Device | None = None
+    n_cpus: int = 0
+    dram: Device | None = None
+    n_dimms: int = 0
+    loader_workers: int | None = None
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+    note: str = ""
+
+    @property
+    def accelerator(self) -> Device | None:
+        """The device that computes: the GPU, or the CPU of a machine without one."""
+        return self.gpu if self.gpu is not None else self.cpu
+
+    @property
+    def mem_bytes(self) -> float | None:
+        """Memory that holds the weights, bytes, over all accelerators."""
+        if self.gpu is not None:
+            return None if self.gpu.mem_bytes is None else self.gpu.mem_bytes * self.n_gpus
+        if self.dram is not None and self.dram.mem_bytes is not None:
+            return self.dram.mem_bytes * self.n_dimms
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class OpCount:
+    """What one forward pass of one sample costs in one op class.
+
+    Attributes
+    ----------
+    macs : multiply-adds. kernels : operator launches (do not grow with the batch).
+    activation_bytes : bytes read and written per sample at fp32.
+    weight_bytes : bytes of parameters read once per batch at fp32.
+    """
+
+    macs: float = 0.0
+    activation_bytes: float = 0.0
+    weight_bytes: float = 0.0
+    kernels: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Counted facts of a network at one input size, forward pass, batch 1, fp32.
+
+    Attributes
+    ----------
+    input_shape : without the batch, e.g. (3, 32, 32); (seq_len,) for token models.
+    buffer_bytes, size_bytes : bytes; size = parameters + buffers.
+    activation_bytes : bytes of all operator outputs of one sample.
+    ops : per op class, see `OP_CLASSES`.
+    uncounted : operators seen whose multiply-adds could not be counted.
+    active_params : parameters used per token (mixture of experts), else `params`.
+    kv_bytes_per_token : bytes of key/value cache per token at 2 bytes a value.
+    collection : where the definition comes from (joulecast, torchvision, keras, timm, llm, other).
+    group : networks with the same group are near twins.
+    """
+
+    name: str
+    domain: str
+    input_shape: tuple[int, ...]
+    params: float
+    macs: float
+    ops: Mapping[str, OpCount]
+    trainable_params: float | None = None
+    buffer_bytes: float = 0.0
+    activation_bytes: float = 0.0
+    kernels: float = 0.0
+    uncounted: tuple[str, ...] = ()
+    framework: str = "pytorch"
+    collection: str = ""
+    group: str = ""
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+    layers: int | None = None
+    hidden: int | None = None
+    heads: int | None = None
+    kv_heads: int | None = None
+    experts: int | None = None
+    active_params: float | None = None
+    kv_bytes_per_token: float | None = None
+
+    @property
+    def size_bytes(self) -> float:
+        """Bytes of parameters (fp32) and buffers."""
+        return 4.0 * self.params + self.buffer_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What is executed: task, data volume, batch, precision.
+
+    Attributes
+    ----------
+    samples : per epoch. input_shape : without the batch, ``None`` for the architecture's own.
+    trainable_frac : share of the parameters that is trained, 0..1.
+    input_bytes : bytes of one sample as the loader reads it, ``None`` if unknown.
+    """
+
+    task: Task = "train"
+    samples: float = 50_000
+    epochs: float = 1
+    batch_size: float = 128
+    input_shape: tuple[int, ...] | None = None
+    seq_len: int | None = None
+    dataset: str = ""
+    precision: str = "fp32"
+    framework: str = "pytorch"
+    optimiser: str = "sgd"
+    trainable_frac: float = 1.0
+    loader_workers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """One question to the predictor: this workload of this network on this machine, in a scope."""
+
+    machine: Machine
+    architecture: Architecture
+    workload: Workload
+    scope: Scope = "system"
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a meter saw.
+
+    Attributes
+    ----------
+    energy_j : joules by scope, gross (idle not subtracted). energy_source : how each was got.
+    duration_s : seconds of the measured window. samples : samples processed in it.
+    idle_w : watts by scope. epochs : one mapping per epoch (energy_j, duration_s, loss, accuracy).
+    """
+
+    energy_j: Mapping[str, float]
+    duration_s: float | None
+    samples: float | None
+    energy_source: Mapping[str, str] = field(default_factory=dict)
+    idle_w: Mapping[str, float] = field(default_factory=dict)
+    power_w: Mapping[str, float] = field(default_factory=dict)
+    gpu_util_frac: float | None = None
+    gpu_mem_util_frac: float | None = None
+    gpu_mem_used_bytes: float | None = None
+    epochs: tuple[Mapping[str, float], ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One measured execution with its provenance."""
+
+    setup: Setup
+    measurement: Measurement
+    source: str
+    model_group: str
+    model_family: str = ""
+    hardware_id: str = ""
+    meter: str = ""
+    quality_flag: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    started_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A measured group that the answer leans on (no measured values of third parties)."""
+
+    model: str
+    device: str
+    n: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The answer: energy and time of the whole workload with an interval at `level`."""
+
+    energy_j: float
+    energy_low_j: float
+    energy_high_j: float
+    duration_s: float
+    duration_low_s: float
+    duration_high_s: float
+    level: float
+    power_w: float
+    scope: Scope
+    basis: Basis
+    novelty: Novelty | None = None
+    gpu_energy_j: float | None = None
+    cpu_energy_j: float | None = None
+    dram_energy_j: float | None = None
+    net_energy_j: float | None = None
+    carbon_g: float | None = None
+    carbon_intensity_g_per_kwh: float | None = None
+    carbon_source: str | None = None
+    cost: float | None = None
+    price_per_kwh: float | None = None
+    extrapolated: bool = False
+    stable: bool = True
+    evidence: tuple[Evidence, ...] = ()
+    notices: tuple[str, ...] = ()
+    next_measurement: str | None = None
+    model: str = ""
+    hardware: str = ""
+    workload: Workload | None = None
+    explanation: Mapping[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values under the field names; the JSON of the command line and of HTTP."""
+        return asdict(self)
+
+    def with_notices(self, *notices: str) -> Estimate:
+        """Copy with `notices` appended."""
+        return replace(self, notices=(*self.notices, *notices))
