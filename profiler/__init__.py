@@ -1,0 +1,1 @@
+"""Measuring runs, and counting what a network costs without running it."""
