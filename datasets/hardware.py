@@ -23,12 +23,14 @@ _MACHINE_KEYS = {f.name for f in fields(Machine)} - {"id"}
 _REQUIRED = ("name", "kind", "tdp_w", "year")
 _COUNTED = re.compile(r"^(\d+)\s*x\s*[-_]?(?=\D)(.+)$", re.IGNORECASE)
 _SERVER_HINTS = re.compile(
-    r"(?i)^(v100|p100|p4|p40|t4|k80|a2|a10|a16|a30|a40|a100|l4|l40|h\d|b\d|gb\d|gh\d|mi\d|tpu|gaudi|qaic)",
+    r"^(v100|p100|p4|p40|t4|k80|a2|a10|a16|a30|a40|a100|l4|l40|h\d|b\d|gb\d|gh\d|mi\d|"
+    r"tpu|gaudi|qaic)",
+    re.IGNORECASE,
 )
 
 
 def device_from_toml(path: Path) -> Device:
-    """The device described by a TOML file; unknown or missing keys and absurd values are refused."""
+    """The device described by a TOML file; unknown or missing keys and absurd values refused."""
     facts = catalog.read_toml(path)
     _refuse_unknown(path, facts, _DEVICE_KEYS)
     missing = [k for k in _REQUIRED if k not in facts]
@@ -101,9 +103,9 @@ def _file(kind: str, name: str) -> Path | None:
             if catalog.normalise(stem) == wanted:
                 return folder / f"{stem}.toml"
     for folder in _folders(kind):
-        stem = _aliases(folder).get(wanted)
-        if stem is not None:
-            return folder / f"{stem}.toml"
+        alias_of = _aliases(folder).get(wanted)
+        if alias_of is not None:
+            return folder / f"{alias_of}.toml"
     return None
 
 
@@ -166,7 +168,9 @@ def machine(name: str) -> Machine:
             return replace(one, id=name, name=f"{counted[1]} x {one.name}", n_gpus=int(counted[1]))
         return replace(one, id=name, name=f"{counted[1]} x {one.name}", n_cpus=int(counted[1]))
     known = [*machine_names(), *device_names()]
-    raise UnknownName("machine", name, known, "'joulecast list-hw' shows all; a TOML path works too")
+    raise UnknownName(
+        "machine", name, known, "'joulecast list-hw' shows all; a TOML path works too"
+    )
 
 
 def plain_host(part: Device) -> Machine:
@@ -181,7 +185,12 @@ def plain_host(part: Device) -> Machine:
     if _SERVER_HINTS.match(part.id):
         kind = "_server"
     return replace(
-        _template(kind), id=part.id, name=part.name, gpu=part, n_gpus=1, source=part.source,
+        _template(kind),
+        id=part.id,
+        name=part.name,
+        gpu=part,
+        n_gpus=1,
+        source=part.source,
     )
 
 

@@ -287,6 +287,8 @@ class Estimate:
     next_measurement: str | None = None
     model: str = ""
     hardware: str = ""
+    model_text: str = ""
+    hardware_text: str = ""
     workload: Workload | None = None
     explanation: Mapping[str, Any] | None = None
 

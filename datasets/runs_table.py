@@ -1,0 +1,360 @@
+"""Tables of measured configurations, one row each: the columns of ``runs_train_infer.csv``.
+
+Card: one row is one configuration that somebody measured; which columns are inputs (known before
+a run) and which were measured is fixed here. Rows carry their own licence and source; none is part
+of this package. Energies are gross. `load` yields runs to fit on, `setup_of` reads inputs only.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from joulecast.core.catalog import normalise
+from joulecast.core.errors import BadInput, JoulecastError, UnknownName
+from joulecast.core.records import Architecture, Machine, Measurement, Run, Scope, Setup, Workload
+from joulecast.datasets import architectures, hardware, shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+UNUSABLE_FLAGS = ("input_bound", "steps_capped", "epoch<5s", "inferred_from_other_scenario")
+"""Quality flags of rows that `load` marks as not to be fitted on."""
+DATASET_SAMPLES: Final = {
+    "cifar10": 50_000,
+    "cifar100": 50_000,
+    "imagenet": 1_281_167,
+    "mnist": 60_000,
+    "fashionmnist": 60_000,
+    "squad": 87_599,
+    "sentiment140": 1_600_000,
+}
+"""Training samples per epoch of public data sets, by normalised name."""
+_DOMAIN_SHAPES = {"vision": (3, 224, 224), "text": (512,), "nlp": (512,)}
+_TEXT = ("nlp", "text", "language")
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+
+
+def number(value: object) -> float | None:
+    """`value` as a finite number > 0, else ``None`` (blank, NaN, text, zero, negative)."""
+    if value is None or value == "":
+        return None
+    try:
+        x = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return x if 0 < x < math.inf else None
+
+
+def text(value: object) -> str:
+    """`value` as stripped text; blank for missing and NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return str(value).strip()
+
+
+def setup_of(row: Mapping[str, Any]) -> Setup:
+    """The question that a row asks, from its input columns alone; any of them may be blank.
+
+    Raises
+    ------
+    JoulecastError
+        When no device or no architecture can be made out, with what to do.
+    """
+    notes: list[str] = []
+    machine = _machine(
+        text(row.get("hardware_id")),
+        text(row.get("gpu_name")),
+        text(row.get("cpu_name")),
+        number(row.get("n_gpus")),
+        number(row.get("power_limit_w")),
+    )
+    framework = framework_of(text(row.get("framework")))
+    shape = text(row.get("input_shape"))
+    seq_len = number(row.get("seq_len"))
+    architecture, said = _architecture(
+        text(row.get("model")),
+        text(row.get("domain")),
+        shape,
+        seq_len,
+        framework,
+        params=number(row.get("params")),
+        macs=number(row.get("macs_per_sample")),
+    )
+    notes.extend(said)
+    workload = _workload(row, framework, notes)
+    return Setup(
+        machine, architecture, workload, scope_of(text(row.get("energy_scope"))), tuple(notes)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _machine(
+    hardware_id: str,
+    gpu_name: str,
+    cpu_name: str,
+    n_gpus: float | None,
+    limit_w: float | None,
+) -> Machine:
+    machine = None
+    for name in (hardware_id, gpu_name, cpu_name):
+        if not name:
+            continue
+        try:
+            machine = hardware.machine(name)
+            break
+        except UnknownName:
+            if name == (gpu_name or hardware_id):
+                continue
+    if machine is None:
+        raise UnknownName(
+            "machine",
+            hardware_id or gpu_name or cpu_name or "(blank)",
+            hardware.device_names(),
+            "hardware_id names a device",
+        )
+    if machine.gpu is not None:
+        count = int(n_gpus) if n_gpus else machine.n_gpus
+        machine = replace(
+            machine, n_gpus=max(count, 1), gpu_power_limit_w=limit_w or machine.gpu_power_limit_w
+        )
+        host = _host(cpu_name)
+        if host is not None and machine.cpu is not None:
+            machine = replace(machine, cpu=host.cpu, n_cpus=host.n_cpus)
+    return machine
+
+
+@lru_cache(maxsize=512)
+def _host(cpu_name: str) -> Machine | None:
+    if not cpu_name:
+        return None
+    try:
+        host = hardware.machine(cpu_name.split("(same host", 1)[0].strip())
+    except JoulecastError:
+        return None
+    return host if host.gpu is None else None
+
+
+def framework_of(spelling: str) -> str:
+    """One of pytorch, tensorflow, onnx, tensorrt, vendor."""
+    low = spelling.lower()
+    for key, name in (
+        ("onnx", "onnx"),
+        ("tensorrt", "tensorrt"),
+        ("torch", "pytorch"),
+        ("transformers", "pytorch"),
+        ("tensorflow", "tensorflow"),
+        ("keras", "tensorflow"),
+        ("jax", "tensorflow"),
+    ):
+        if key in low:
+            return name
+    return "vendor" if low and low != "nan" else "pytorch"
+
+
+def scope_of(spelling: str) -> Scope:
+    """The scope that an ``energy_scope`` spelling names; blank is ``gpu``."""
+    low = spelling.lower()
+    if low.startswith("wall"):
+        return "wall"
+    if "+" in low or low.startswith("system"):
+        return "system"
+    if low.startswith("cpu"):
+        return "cpu"
+    return "dram" if low.startswith("dram") else "gpu"
+
+
+def precision_of(spelling: str) -> str:
+    """One of fp64, fp32, tf32, fp16, bf16, fp8, int8, fp4; blank is ``fp32``."""
+    low = spelling.lower().strip()
+    for name in ("int8", "int4", "fp8", "fp4", "bf16", "tf32", "fp64"):
+        if low.startswith(name):
+            return name
+    if low.startswith(("fp16", "float16", "half", "amp", "mixed")):
+        return "fp16"
+    return "bf16" if low.startswith("bfloat16") else "fp32"
+
+
+def task_of(spelling: str) -> str:
+    """train, infer or serve (`inference` is infer; generation and image tasks are serve)."""
+    low = spelling.lower().strip()
+    if low.startswith("train") or not low:
+        return "train"
+    return "infer" if low.startswith("infer") else "serve"
+
+
+def _workload(row: Mapping[str, Any], framework: str, notes: list[str]) -> Workload:
+    task = task_of(text(row.get("task")))
+    if task == "serve":
+        message = "serving rows are not answered yet: this predictor covers training and inference"
+        raise BadInput(message)
+    batch = number(row.get("batch_size"))
+    if batch is None:
+        batch = _default_batch(text(row.get("scenario")), task)
+        notes.append(f"batch size not given: {batch:g} assumed")
+    dataset = text(row.get("dataset"))
+    samples = number(row.get("samples"))
+    if samples is None:
+        known = DATASET_SAMPLES.get(normalise(dataset)) if task == "train" else None
+        samples = float(known) if known else math.nan
+    params, trainable = number(row.get("params")), number(row.get("trainable_params"))
+    return Workload(
+        task="train" if task == "train" else "infer",
+        samples=samples,
+        epochs=1,
+        batch_size=batch,
+        seq_len=int(number(row.get("seq_len")) or 0) or None,
+        dataset=dataset,
+        precision=precision_of(text(row.get("precision"))),
+        framework=framework,
+        optimiser=text(row.get("optimiser")) or "sgd",
+        trainable_frac=min(trainable / params, 1.0) if params and trainable else 1.0,
+    )
+
+
+def _default_batch(scenario: str, task: str) -> float:
+    by_scenario = {"singlestream": 1.0, "multistream": 8.0, "server": 16.0, "offline": 64.0}
+    return by_scenario.get(normalise(scenario), 32.0 if task == "train" else 1.0)
+
+
+def shape_of(spelling: str) -> tuple[int, ...]:
+    """``3x224x224`` as (3, 224, 224); blank or unreadable as ()."""
+    parts = re.split(r"[x,*\s]+", spelling.strip("()[] ").lower())
+    try:
+        shape = tuple(int(float(p)) for p in parts if p)
+    except ValueError:
+        return ()
+    return shape if all(0 < n < 100_000 for n in shape) else ()
+
+
+@lru_cache(maxsize=8192)
+def _architecture(  # noqa: PLR0913 (one per input column, so that the cache has a key)
+    model: str,
+    domain: str,
+    shape_text: str,
+    seq_len: float | None,
+    framework: str,
+    *,
+    params: float | None,
+    macs: float | None,
+) -> tuple[Architecture, tuple[str, ...]]:
+    """The architecture that a row describes, with what had to be assumed."""
+    shape = shape_of(shape_text)
+    is_text = domain in _TEXT or seq_len is not None
+    if not shape and seq_len:
+        shape = (int(seq_len),)
+    found = architectures.candidates(model) or architectures.candidates(_stem(model))
+    wanted = "tensorflow" if framework == "tensorflow" else "pytorch"
+    if found:
+        entry = min(found, key=lambda a: _misfit(a, shape, wanted, params, macs))
+        notes: tuple[str, ...] = ()
+        if not architectures.candidates(model):
+            notes = (f"'{model}' is not in the catalogue: taken as {entry.name}",)
+        entry = shapes.resized(entry, _fitting(shape, entry))
+        if shape and shapes.agree(params, entry.params):
+            macs = None  # network and input size are known: our own count stands
+        return shapes.with_totals(entry, params, macs), notes
+    if params is None and macs is None:
+        raise UnknownName(
+            "model",
+            model or "(blank)",
+            architectures.names(),
+            "Give params and macs_per_sample to describe it",
+        )
+    kind = "text" if is_text else "vision"
+    entry = shapes.nearest(architectures.all_architectures(), kind, params, macs)
+    said = f"'{model}' is not in the catalogue: op shares of {entry.name}"
+    if shape and macs is None:
+        entry = shapes.resized(entry, _fitting(shape, entry))
+        said += ", MACs from its MACs per parameter"
+        macs = entry.macs / entry.params * params if params else None
+    named = replace(entry, name=model or entry.name, group=normalise(model), aliases=())
+    return shapes.with_totals(named, params, macs), (said,)
+
+
+def _fitting(shape: tuple[int, ...], entry: Architecture) -> tuple[int, ...]:
+    """`shape` if it is of the entry's kind (image or sequence), else the entry's own."""
+    if not shape or (len(shape) >= 3) != (len(entry.input_shape) >= 3):
+        return entry.input_shape
+    return shape
+
+
+def _stem(model: str) -> str:
+    """Name up to the first bracket or version remark: ``resnet50_mod3`` -> ``resnet50``."""
+    return re.split(r"\s*\(|_mod\d|_nosync|_v\d+$|-99", model)[0].strip()
+
+
+def _misfit(
+    a: Architecture,
+    shape: tuple[int, ...],
+    framework: str,
+    params: float | None,
+    macs: float | None,
+) -> tuple[float, float, bool]:
+    """How badly an entry fits: distance of totals at the row's size, then size, then framework."""
+    shape = _fitting(shape, a)
+    at = shapes.resized(a, shape)
+    far = 0.0
+    if params:
+        far += abs(math.log(params / max(a.params, 1.0)))
+    if macs:
+        far += abs(math.log(macs / max(at.macs, 1.0)))
+    size = abs(math.log(max(at.macs, 1.0) / max(a.macs, 1.0)))
+    return round(far, 0) + round(size, 0), size, a.framework != framework
+
+
+def load(path: Path) -> Iterator[Run]:
+    """Runs of a table with the columns of ``runs_train_infer.csv``; unclear rows are skipped.
+
+    Raises
+    ------
+    BadInput
+        When the file is missing or lacks the columns ``model`` and ``hardware_id``.
+    """
+    if not path.is_file():
+        message = f"no such file: {path}. Give a CSV with the columns of the runs table"
+        raise BadInput(message)
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        missing = {"model", "hardware_id"} - set(reader.fieldnames or ())
+        if missing:
+            message = f"{path} lacks the columns {', '.join(sorted(missing))}"
+            raise BadInput(message)
+        for row in reader:
+            run = run_of(row)
+            if run is not None:
+                yield run
+
+
+def run_of(row: Mapping[str, Any]) -> Run | None:
+    """The run that a row records, or ``None`` when its machine or model cannot be made out."""
+    try:
+        setup = setup_of(row)
+    except JoulecastError:
+        return None
+    energy_j, samples_per_s = (
+        number(row.get("energy_per_sample_j")),
+        number(row.get("samples_per_s")),
+    )
+    power_w = number(row.get("avg_power_w"))
+    scoped = {setup.scope: energy_j} if energy_j else {}
+    return Run(
+        setup=setup,
+        measurement=Measurement(
+            energy_j={k: v for k, v in scoped.items() if v},
+            duration_s=1 / samples_per_s if samples_per_s else None,
+            samples=1.0,
+            power_w={setup.scope: power_w} if power_w else {},
+        ),
+        source=text(row.get("source")),
+        model_group=text(row.get("model_group")) or text(row.get("model")),
+        model_family=text(row.get("model_family")) or text(row.get("model")),
+        hardware_id=text(row.get("hardware_id")),
+        meter=text(row.get("meter")),
+        quality_flag=text(row.get("quality_flag")),
+    )
