@@ -87,6 +87,7 @@ def all_architectures() -> list[Architecture]:
     return [_at(i) for i in range(len(_lines()))]
 
 
+@cache
 def names() -> tuple[str, ...]:
     """Names of all entries, each once, in the table's order (own networks first)."""
     return tuple(

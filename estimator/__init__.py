@@ -1,0 +1,1 @@
+"""Learning from runs: physics, features, regressors, calibration and the fitted predictor."""

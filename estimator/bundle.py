@@ -1,0 +1,232 @@
+"""The predictor bundle on disk: JSON and LightGBM text, read with numpy alone, no pickle."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from joulecast.core.errors import BadRecord, NotFitted
+from joulecast.estimator import features, physics, trees
+from joulecast.estimator.effects import DeviceEffects
+from joulecast.estimator.fitting import TARGETS, Fitted, Linear
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = 1
+PRETRAINED = Path(__file__).parent / "pretrained"
+BUNDLE = "predictor.json"
+CARD = "card.json"
+_TERMS = set(physics.PARAMETERS)
+KNOWN_MACS_FACTOR = 2.0
+"""A network counts as measured when its group was, at MACs within this factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What turns learners into answers.
+
+    Attributes
+    ----------
+    stack : regime -> novelty -> target -> weights of (physics, lasso, lightgbm), sum 1.
+    scores : population -> novelty -> energy|time -> quantiles at `intervals.LEVELS`.
+    growth : widening of the interval per log unit off the hull.
+    hull : column -> (low, high), natural logarithms.
+    """
+
+    stack: Mapping[str, Mapping[str, Mapping[str, list[float]]]]
+    scores: Mapping[str, Mapping[str, Mapping[str, list[float]]]]
+    growth: float
+    hull: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was measured, without any measured value.
+
+    Attributes
+    ----------
+    networks : group -> smallest and largest MACs per sample. devices : ids.
+    groups : (group, device, n, source), most rows first.
+    """
+
+    networks: Mapping[str, tuple[float, float]]
+    devices: frozenset[str]
+    groups: tuple[tuple[str, str, int, str], ...]
+
+    def has_network(self, group: str, macs: float) -> bool:
+        """Whether the group was measured at about this size."""
+        if group not in self.networks:
+            return False
+        low, high = self.networks[group]
+        return low / KNOWN_MACS_FACTOR <= macs <= high * KNOWN_MACS_FACTOR
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A fitted predictor with its calibration and provenance."""
+
+    fitted: Mapping[str, Fitted]
+    calibration: Calibration
+    known: Known
+    inputs: Mapping[str, str]
+
+
+def save(bundle: Bundle, folder: Path) -> None:
+    """Write the bundle into `folder` (created); floats in their shortest exact form."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "format": FORMAT,
+        "inputs": dict(bundle.inputs),
+        "features": list(features.FEATURES),
+        "regimes": {r: _regime_to_dict(r, f, folder) for r, f in bundle.fitted.items()},
+        "stack": bundle.calibration.stack,
+        "scores": bundle.calibration.scores,
+        "growth": bundle.calibration.growth,
+        "hull": bundle.calibration.hull,
+        "networks": bundle.known.networks,
+        "devices": sorted(bundle.known.devices),
+        "groups": bundle.known.groups,
+    }
+    write_json(content, folder / BUNDLE)
+
+
+def _regime_to_dict(regime: str, fitted: Fitted, folder: Path) -> dict[str, Any]:
+    """One regime as plain values; its boosters go into text files beside."""
+    for target in TARGETS:
+        text = fitted.booster[target].model_to_string(num_iteration=-1)
+        head = text.split("\nparameters:")[0].split("\nfeature_importances:")[0]
+        (folder / _booster_file(regime, target)).write_text(_lean(head), encoding="utf-8")
+    return {
+        "coefficients": dict(fitted.coefficients),
+        "offset": dict(fitted.offset),
+        "linear": {t: _linear_to_dict(fitted.linear[t]) for t in TARGETS},
+        "effects": {t: _effects_to_dict(fitted.effects[t]) for t in TARGETS},
+    }
+
+
+def _booster_file(regime: str, target: str) -> str:
+    return f"{regime}-{target}.lgb.txt"
+
+
+def _effects_to_dict(effects: DeviceEffects) -> dict[str, Any]:
+    return {
+        "mean": effects.mean.tolist(),
+        "scale": effects.scale.tolist(),
+        "by_label": {k: [float(f"{x:.6g}") for x in v] for k, v in effects.by_label.items()},
+    }
+
+
+def write_json(content: Any, path: Path) -> None:  # noqa: ANN401
+    """Sorted, indented JSON; NaN becomes null."""
+    text = json.dumps(_finite(content), indent=1, sort_keys=True, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def _lean(text: str) -> str:
+    """The model text without the lines that evaluation does not need."""
+    drop = (
+        "split_gain=",
+        "internal_value=",
+        "internal_weight=",
+        "internal_count=",
+        "leaf_weight=",
+        "leaf_count=",
+        "feature_infos=",
+        "tree_sizes=",
+    )
+    return "\n".join(line for line in text.splitlines() if not line.startswith(drop)) + "\n"
+
+
+def _linear_to_dict(linear: Linear) -> dict[str, Any]:
+    return {
+        "mean": linear.mean.tolist(),
+        "scale": linear.scale.tolist(),
+        "coef": linear.coef.tolist(),
+        "intercept": linear.intercept,
+    }
+
+
+@cache
+def load(folder: Path = PRETRAINED) -> Bundle:
+    """The bundle in `folder`.
+
+    Raises
+    ------
+    NotFitted
+        When there is none, or it was fitted with other features or terms than this version's.
+    BadRecord
+        When it cannot be read.
+    """
+    path = folder / BUNDLE
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        stale = raw["format"] != FORMAT or raw["features"] != list(features.FEATURES)
+        if stale or any(set(r["coefficients"]) != _TERMS for r in raw["regimes"].values()):
+            message = f"the predictor in {folder} is of another version. Refit: 'joulecast train'"
+            raise NotFitted(message)
+        fitted = {name: _fitted_from(name, r, folder) for name, r in raw["regimes"].items()}
+        return _from_raw(raw, fitted)
+    except FileNotFoundError as exc:
+        message = f"no predictor in {folder}. Fit one with 'joulecast train --runs runs.csv'"
+        raise NotFitted(message) from exc
+    except (json.JSONDecodeError, KeyError, ValueError) as exc:
+        message = f"cannot read the predictor in {folder}: {exc}. Refit with 'joulecast train'"
+        raise BadRecord(message) from exc
+
+
+def _fitted_from(regime: str, raw: dict[str, Any], folder: Path) -> Fitted:
+    return Fitted(
+        coefficients=raw["coefficients"],
+        offset=raw["offset"],
+        effects={t: _effects_from(v) for t, v in raw["effects"].items()},
+        linear={t: _linear_from(v) for t, v in raw["linear"].items()},
+        booster={
+            t: trees.parse((folder / _booster_file(regime, t)).read_text(encoding="utf-8"))
+            for t in TARGETS
+        },
+    )
+
+
+def _effects_from(raw: dict[str, Any]) -> DeviceEffects:
+    by_label = {k: np.array(v) for k, v in raw["by_label"].items()}
+    return DeviceEffects(np.array(raw["mean"]), np.array(raw["scale"]), by_label)
+
+
+def _linear_from(raw: dict[str, Any]) -> Linear:
+    mean, scale, coef = (np.array(raw[name]) for name in ("mean", "scale", "coef"))
+    return Linear(mean, scale, coef, raw["intercept"])
+
+
+def _from_raw(raw: dict[str, Any], fitted: dict[str, Fitted]) -> Bundle:
+    return Bundle(
+        fitted=fitted,
+        calibration=Calibration(
+            raw["stack"],
+            raw["scores"],
+            raw["growth"],
+            {k: (low, high) for k, (low, high) in raw["hull"].items()},
+        ),
+        known=Known(
+            {k: (low, high) for k, (low, high) in raw["networks"].items()},
+            frozenset(raw["devices"]),
+            tuple((m, d, int(n), s) for m, d, n, s in raw["groups"]),
+        ),
+        inputs=raw["inputs"],
+    )

@@ -1,0 +1,144 @@
+"""Runs as a table to learn from: columns, logarithmic targets, weights and group labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from joulecast.core.units import FLOPS_PER_MAC
+from joulecast.estimator import columns as columns_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from joulecast.core.records import Run
+    from joulecast.estimator.columns import Columns
+
+    Array = NDArray[np.float64]
+    Labels = NDArray[np.str_]
+
+SET_ASIDE = (
+    "input_bound",
+    "steps_capped",
+    "epoch<5s",
+    "inferred_from_other_scenario",
+    "graph_unknown",
+    "avg_power>limit",
+    "model_ambiguous",
+    "not_compliant",
+)
+"""Quality flags of rows that are neither fitted on nor scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Runs as arrays of shape (n_runs,).
+
+    Attributes
+    ----------
+    columns : inputs, see `columns.from_setups`.
+    log_sample_s, log_power_w : natural logarithms of the measured seconds per sample and watts in
+        the run's scope, NaN where not measured. log_energy_j is their sum or measured itself.
+    weight : larger for rows of small groups, mean 1.
+    model, family, device, source : group labels; device is the accelerator's id.
+    regime : ``common`` or ``tuned`` (vendor stacks).
+    scored : rows that the headline figures count.
+    """
+
+    columns: Columns
+    log_sample_s: Array
+    log_power_w: Array
+    log_energy_j: Array
+    weight: Array
+    model: Labels
+    family: Labels
+    device: Labels
+    source: Labels
+    regime: Labels
+    scored: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def take(self, rows: NDArray[np.intp]) -> Frame:
+        """The frame of the given rows."""
+        picked = {name: getattr(self, name)[rows] for name in self.__slots__ if name != "columns"}
+        return Frame(columns={k: v[rows] for k, v in self.columns.items()}, **picked)
+
+
+def frame_of(runs: Sequence[Run]) -> Frame:
+    """The frame of `runs`, without those set aside by a quality flag or measured in nothing."""
+    kept = [r for r in runs if is_usable(r)]
+    possible = _is_possible(kept)
+    kept = [r for r, p in zip(kept, possible, strict=True) if p]
+    setups = [r.setup for r in kept]
+    sample_s = np.array([r.measurement.duration_s or np.nan for r in kept])
+    power_w = np.array([r.measurement.power_w.get(r.setup.scope, np.nan) for r in kept])
+    energy_j = np.array([r.measurement.energy_j.get(r.setup.scope, np.nan) for r in kept])
+    model = np.array([r.model_group for r in kept])
+    device = columns_of.device_ids(setups)
+    columns = columns_of.from_setups(setups)
+    return Frame(
+        columns=columns,
+        log_sample_s=np.log(sample_s),
+        log_power_w=np.log(power_w),
+        log_energy_j=np.log(energy_j),
+        weight=pair_weights(model, device),
+        model=model,
+        family=np.array([r.model_family for r in kept]),
+        device=device,
+        source=np.array([r.source for r in kept]),
+        regime=columns_of.regimes(columns),
+        scored=np.array([_is_scored(r) for r in kept]),
+    )
+
+
+def is_usable(run: Run) -> bool:
+    """Whether a run is fitted on: something was measured and no quality flag sets it aside."""
+    flagged = any(flag in run.quality_flag for flag in SET_ASIDE)
+    return not flagged and bool(run.measurement.duration_s or run.measurement.power_w)
+
+
+def _is_possible(runs: Sequence[Run]) -> NDArray[np.bool_]:
+    """False for runs faster than the device's peak: another network or input size than stated."""
+    c = columns_of.from_setups([r.setup for r in runs])
+    passes = 1 + 2 * c["is_train"] * c["trainable_frac"]
+    peak = np.where(
+        c["bytes_per_value"] >= 4,
+        c["peak_tf32"],
+        np.where(c["bytes_per_value"] >= 2, c["peak_half"], c["peak_int8"]),
+    )
+    shortest_s = FLOPS_PER_MAC * c["macs"] * passes / (peak * c["count"])
+    measured_s = np.array([r.measurement.duration_s or np.inf for r in runs])
+    possible: NDArray[np.bool_] = measured_s >= shortest_s
+    return possible
+
+
+def _is_scored(run: Run) -> bool:
+    """Headline rows: GPU or system scope, common frameworks, energy per sample and size known."""
+    setup = run.setup
+    return (
+        setup.scope in {"gpu", "system"}
+        and setup.machine.gpu is not None
+        and setup.workload.framework not in columns_of.TUNED_STACKS
+        and setup.scope in run.measurement.energy_j
+    )
+
+
+def pair_sizes(model: Labels, device: Labels) -> Array:
+    """Number of rows of each row's (model, device) pair, (n,)."""
+    pairs = [f"{m}|{d}" for m, d in zip(model, device, strict=True)]
+    size = Counter(pairs)
+    return np.array([size[p] for p in pairs], dtype=float)
+
+
+def pair_weights(model: Labels, device: Labels) -> Array:
+    """Weights, (n,) with mean 1, with which a pair of n rows counts as the square root of n."""
+    weight: Array = pair_sizes(model, device) ** -0.5
+    scaled: Array = weight / weight.mean()
+    return scaled

@@ -1,0 +1,280 @@
+"""The physical model: time as a sum of roofline terms, power as a bounded share of the limit.
+
+    T_gpu  = sum over op classes of  |flops / (efficiency x peak), bytes / (efficiency x bandwidth)|
+             + kernels x shortest kernel,   |.| the 3-norm: nearly the larger of the two
+    T      = (T_gpu^p + T_launch^p + T_loader^p)^(1/p),   p = 4
+    P_gpu  = idle + z (limit - idle),   z bounded by 1.02, from predicted utilisations
+
+Coefficients are logarithms with priors (`PRIORS`) and are fitted jointly over all runs; a term that
+no run can teach keeps its prior. A capped device stretches its time: at a lower clock power and
+speed fall together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from joulecast.core.records import MAC_CLASSES, OP_CLASSES
+from joulecast.core.units import FLOPS_PER_MAC
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from joulecast.estimator.columns import Columns
+
+    Array = NDArray[np.float64]
+
+NORM = 4.0
+OVERLAP = 3.0
+"""Norm in which compute and memory time of one op class add: 1 in turn, infinite the maximum."""
+Z_MAX = 1.02
+Z_MIN = 0.02
+
+PRIORS: dict[str, tuple[float, float]] = {
+    # name: (value, standard deviation of its logarithm)
+    "conv_efficiency": (0.7, 0.3),
+    "depthwise_efficiency": (0.10, 0.6),
+    "grouped_efficiency": (0.20, 0.5),
+    "matmul_efficiency": (0.65, 0.3),
+    "attention_efficiency": (0.40, 0.4),
+    "half_efficiency": (0.55, 0.4),
+    "int8_efficiency": (0.30, 0.5),
+    "dual_issue": (0.5, 0.4),
+    "bandwidth_efficiency": (0.78, 0.12),
+    "fused_traffic": (0.60, 0.3),
+    "train_traffic": (3.0, 0.2),
+    "train_kernels": (3.0, 0.2),
+    "optimiser_kernels": (1.0, 0.4),
+    "kernel_s": (4e-06, 0.3),
+    "tf32_conv": (0.5, 0.7),
+    "tf32_matmul": (0.15, 1.0),
+    "launch_pytorch_s": (9e-6, 0.5),
+    "launch_tensorflow_s": (6e-6, 0.6),
+    "launch_onnx_s": (4e-6, 0.6),
+    "launch_tensorrt_s": (1.5e-6, 0.6),
+    "launch_vendor_s": (3e-6, 0.7),
+    "step_s": (3e-4, 0.7),
+    "loader_sample_s": (1.0e-4, 0.4),
+    "loader_pixel_s": (4.0e-8, 0.6),
+    "cpu_conv_efficiency": (0.4, 0.3),
+    "cpu_other_efficiency": (0.3, 0.3),
+    "cpu_depthwise_efficiency": (0.05, 0.4),
+    "cpu_bandwidth_efficiency": (0.6, 0.2),
+    "cpu_kernel_s": (3e-05, 0.4),
+    "scaling_loss": (0.05, 0.6),
+    "throttle": (0.5, 0.25),
+    "busy_power": (0.4, 0.25),
+    "compute_power": (0.6, 0.3),
+    "memory_power": (0.35, 0.3),
+    "process_share": (0.3, 0.4),
+    "cpu_busy_power": (0.6, 0.2),
+    "host_power": (0.25, 0.5),
+    "dram_activity": (0.30, 0.4),
+    "wall_factor": (1.15, 0.07),
+    "wall_extra": (0.12, 0.7),
+}
+PARAMETERS = tuple(PRIORS)
+_PJ_PER_FLOP_AT_8_NM = 8.0e-12
+"""Joules per fp32 FLOP of an 8 nm part at its limit: RTX 3090, 350 W / 35.6 TFLOP/s, rounded."""
+
+
+def default_coefficients() -> dict[str, float]:
+    """The prior value of every coefficient."""
+    return {name: value for name, (value, _) in PRIORS.items()}
+
+
+def predict(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
+    """Time and power of one step, with their terms.
+
+    Parameters
+    ----------
+    c : columns, each (n,).
+    k : coefficients by name, see `PRIORS`.
+
+    Returns
+    -------
+    dict of (n,)
+        ``sample_s`` seconds per sample; ``gpu_w``, ``cpu_w``, ``dram_w``, ``scope_w`` watts of the
+        whole machine; ``<term>_s`` seconds per step; ``util_compute``, ``util_memory``, ``busy``.
+    """
+    out = _device_time(c, k)
+    out |= _host_time(c, k, out["n_kernels"])
+    demand_w = _demand_w(c, k, out)
+    limit_w = c["limit_w"]
+    over = np.maximum(demand_w / limit_w, 1e-3)
+    stretch = (1 + over**NORM) ** (k["throttle"] / NORM)
+    out["stretch"] = stretch
+    out["device_s"] = out["raw_device_s"] * stretch
+    step_s = _norm(out["device_s"], out["launch_s"], out["loader_s"]) + out["comm_s"]
+    out["step_s"] = step_s
+    out["sample_s"] = step_s / (c["batch"] * out["effective_count"])
+    out["busy"] = out["device_s"] / step_s
+    out["util_compute"] = np.minimum(out["compute_s"] / step_s, 1.0)
+    out["util_memory"] = np.minimum(out["memory_s"] / step_s, 1.0)
+    return out | _power(c, k, out)
+
+
+def _norm(*parts: Array) -> Array:
+    largest = np.maximum.reduce(parts)
+    joined: Array = largest * sum((p / largest) ** NORM for p in parts) ** (1 / NORM)
+    return joined
+
+
+def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
+    """Seconds per step on the accelerator before throttling, per term."""
+    train = c["is_train"]
+    passes = 1 + 2 * train * c["trainable_frac"]
+    traffic = 1 + train * (k["train_traffic"] - 1)
+    is_cpu = c["is_cpu"] > 0
+    width = np.where(is_cpu, 1.0, c["bytes_per_value"] / 4)
+    fused = np.where(c["framework_pytorch"] * (1 - train) + train > 0, 1.0, k["fused_traffic"])
+    bandwidth = c["bandwidth"] * np.where(
+        is_cpu,
+        k["cpu_bandwidth_efficiency"],
+        k["bandwidth_efficiency"],
+    )
+    out: dict[str, Array] = {}
+    compute, memory = np.zeros_like(train), np.zeros_like(train)
+    ideal_compute, ideal_memory = np.zeros_like(train), np.zeros_like(train)
+    device = np.zeros_like(train)
+    for name in OP_CLASSES:
+        light = fused if name in {"norm", "elementwise"} else 1.0
+        moved = width * (
+            c["batch"] * c[f"{name}_activation_bytes"] * traffic * light
+            + c[f"{name}_weight_bytes"] * passes
+        )
+        memory_s = moved / bandwidth
+        compute_s = np.zeros_like(train)
+        if name in MAC_CLASSES:
+            flops = FLOPS_PER_MAC * c["batch"] * c[f"{name}_macs"] * passes
+            compute_s = flops / _rate(name, c, k)
+            ideal_compute = ideal_compute + flops / c["peak_fp32"]
+        both_s = (compute_s**OVERLAP + memory_s**OVERLAP) ** (1 / OVERLAP)
+        out[f"{name}_s"] = both_s
+        device = device + both_s
+        compute, memory = compute + compute_s, memory + memory_s
+        ideal_memory = ideal_memory + moved / c["bandwidth"]
+    update = train * c["trainable_frac"] * c["params"] * c["optimiser_bytes"] / bandwidth
+    out["optimiser_s"] = update
+    updates = train * c["trainable_frac"] * c["optimiser_kernels"] * k["optimiser_kernels"]
+    out["n_kernels"] = c["kernels"] * (1 + train * (k["train_kernels"] - 1)) + updates
+    shortest = np.where(is_cpu, k["cpu_kernel_s"], k["kernel_s"])
+    out["kernels_s"] = out["n_kernels"] * shortest
+    out["compute_s"], out["memory_s"] = compute, memory + update
+    out["ideal_compute_s"], out["ideal_memory_s"] = ideal_compute, ideal_memory + update
+    out["raw_device_s"] = device + update + out["kernels_s"]
+    return out
+
+
+def _rate(name: str, c: Columns, k: Mapping[str, float]) -> Array:
+    """FLOP/s that op class `name` reaches."""
+    own = k["tf32_conv"] if name in {"conv", "depthwise", "grouped"} else k["tf32_matmul"]
+    share = np.where(c["framework_tensorflow"] > 0, max(k["tf32_conv"], k["tf32_matmul"]), own)
+    share = np.where(c["is_tf32"] > 0, 1.0, np.clip(share, 0, 1))
+    issue = np.maximum(c["flops_per_unit_clock"] / 128, 1.0) ** -k["dual_issue"]
+    full = (
+        c["peak_fp32"]
+        * issue
+        * (c["peak_tf32"] / c["peak_fp32"]) ** share
+        * k[f"{name}_efficiency"]
+    )
+    relative = k[f"{name}_efficiency"] / k["conv_efficiency"]
+    half = np.maximum(c["peak_half"] * k["half_efficiency"] * relative, full)
+    int8 = np.maximum(c["peak_int8"] * k["int8_efficiency"] * relative, half)
+    rate = np.where(
+        c["bytes_per_value"] >= 4, full, np.where(c["bytes_per_value"] >= 2, half, int8)
+    )
+    cpu_name = {"conv": "cpu_conv", "depthwise": "cpu_depthwise"}.get(name, "cpu_other")
+    return np.where(c["is_cpu"] > 0, c["peak_fp32"] * k[f"{cpu_name}_efficiency"], rate)
+
+
+def _host_time(c: Columns, k: Mapping[str, float], n_kernels: Array) -> dict[str, Array]:
+    """Seconds per step of launching kernels, feeding samples and talking between devices."""
+    per_kernel = sum(
+        c[f"framework_{f}"] * k[f"launch_{f}_s"]
+        for f in ("pytorch", "tensorflow", "onnx", "tensorrt", "vendor")
+    )
+    host_speed = c["host_clock_hz"] / 4e9
+    on_gpu = 1 - c["is_cpu"]
+    launch = (n_kernels * per_kernel + k["step_s"]) / host_speed * on_gpu
+    sample_s = k["loader_sample_s"] / host_speed / np.minimum(c["workers"], 2)
+    pixel_s = k["loader_pixel_s"] * np.maximum(c["input_pixels"] - 4096, 0) / c["workers"]
+    fed = c["is_image"] * c["has_loader"]
+    effective = c["count"] ** (1 - k["scaling_loss"])
+    loader = fed * (sample_s + pixel_s) * c["batch"] * effective
+    comm = c["is_train"] * (c["count"] > 1) * 4 * c["params"] / 2e10
+    return {
+        "launch_s": launch,
+        "loader_s": loader,
+        "comm_s": comm * on_gpu,
+        "effective_count": effective,
+    }
+
+
+def _demand_w(c: Columns, k: Mapping[str, float], t: Mapping[str, Array]) -> Array:
+    """Watts that one device would draw while busy if nothing capped it."""
+    return c["idle_w"] + _z(c, k, t, t["raw_device_s"]) * (c["tdp_w"] - c["idle_w"])
+
+
+def _z(c: Columns, k: Mapping[str, float], t: Mapping[str, Array], over_s: Array) -> Array:
+    """Share of (TDP - idle) that the work draws when spread over `over_s` seconds.
+
+    Energy per FLOP lies between TDP / peak and the process node's (`process_share`).
+    """
+    by_node_w = _PJ_PER_FLOP_AT_8_NM * (c["process_nm"] / 8) * c["peak_fp32"]
+    relative = np.where(
+        c["is_cpu"] > 0,
+        1.0,
+        (by_node_w / (c["tdp_w"] - c["idle_w"])) ** k["process_share"],
+    )
+    busy = t["raw_device_s"] / over_s
+    base = np.where(c["is_cpu"] > 0, k["cpu_busy_power"], k["busy_power"])
+    return (
+        base * busy
+        + k["compute_power"] * relative * np.minimum(t["ideal_compute_s"] / over_s, 3.0)
+        + k["memory_power"] * np.minimum(t["ideal_memory_s"] / over_s, 1.5)
+    )
+
+
+def _power(c: Columns, k: Mapping[str, float], t: Mapping[str, Array]) -> dict[str, Array]:
+    """Mean watts over a step of every scope, whole machine."""
+    span_w = np.maximum(c["limit_w"] - c["idle_w"], 0.05 * c["tdp_w"])
+    wanted = _z(c, k, t, t["step_s"]) * (c["tdp_w"] - c["idle_w"]) / span_w
+    z = Z_MAX * wanted / (1 + (wanted / 1.0) ** NORM) ** (1 / NORM)
+    z = np.clip(z, Z_MIN, Z_MAX)
+    device_w = (c["idle_w"] + z * span_w) * c["count"]
+    is_cpu = c["is_cpu"] > 0
+    host_w = c["has_host"] * (
+        c["host_idle_w"] + k["host_power"] * np.maximum(c["host_tdp_w"] - c["host_idle_w"], 0)
+    )
+    dram_w = c["dram_idle_w"] + k["dram_activity"] * np.maximum(
+        c["dram_active_w"] - c["dram_idle_w"],
+        0,
+    )
+    gpu_w = np.where(is_cpu, 0.0, device_w)
+    cpu_w = np.where(is_cpu, device_w, host_w)
+    system_w = gpu_w + cpu_w + dram_w
+    wall_w = k["wall_factor"] * system_w + k["wall_extra"] * c["tdp_w"] * c["count"]
+    scope_w = (
+        c["scope_gpu"] * gpu_w
+        + c["scope_cpu"] * cpu_w
+        + c["scope_dram"] * dram_w
+        + c["scope_system"] * system_w
+        + c["scope_wall"] * wall_w
+    )
+    idle_w = np.where(is_cpu, 0.0, c["idle_w"] * c["count"])
+    cpu_idle_w = np.where(is_cpu, c["idle_w"] * c["count"], c["has_host"] * c["host_idle_w"])
+    return {
+        "z": z,
+        "gpu_w": gpu_w,
+        "cpu_w": cpu_w,
+        "dram_w": dram_w,
+        "system_w": system_w,
+        "scope_w": np.maximum(scope_w, 1e-3),
+        "gpu_idle_w": idle_w,
+        "cpu_idle_w": cpu_idle_w,
+    }

@@ -1,0 +1,80 @@
+"""The coefficients of the physical model, fitted to all runs under their priors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from joulecast.estimator import physics
+from joulecast.estimator.effects import use_labels
+from joulecast.estimator.frame import pair_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from joulecast.estimator.frame import Frame
+
+    Array = NDArray[np.float64]
+
+_NOISE = 0.2
+"""Standard deviation of log(measured / physical) that the priors are weighed against."""
+_RIG_SPREAD = 0.2
+"""Standard deviation of a rig's own offset, natural log."""
+
+
+def fit_physics(frame: Frame, prior: Mapping[str, float]) -> dict[str, float]:
+    """Coefficients that fit time and power of all runs under the priors (robust least squares).
+
+    Every (device, framework, task) may stand off by a shrunken offset, so that one rig's habits do
+    not bend the physics; the rows of a pair count together as about one observation.
+    """
+    from scipy.optimize import least_squares
+
+    centre = np.log([prior[p] for p in physics.PARAMETERS])
+    spread = np.array([physics.PRIORS[p][1] for p in physics.PARAMETERS])
+    frame = frame.take(_thinned(frame))
+    weight = pair_weights(frame.model, frame.device)
+    _, rig = np.unique(use_labels(frame.columns, frame.device), return_inverse=True)
+
+    def residuals(log_k: Array) -> Array:
+        k = dict(zip(physics.PARAMETERS, np.exp(log_k), strict=True))
+        t = physics.predict(frame.columns, k)
+        parts = [
+            _centred(frame.log_sample_s - np.log(t["sample_s"]), weight, rig),
+            _centred(frame.log_power_w - np.log(t["scope_w"]), weight, rig),
+        ]
+        return np.concatenate([*parts, (log_k - centre) / spread])
+
+    found = least_squares(
+        residuals, centre, method="trf", x_scale="jac", max_nfev=60, ftol=1e-4, xtol=1e-4
+    )
+    return {p: float(v) for p, v in zip(physics.PARAMETERS, np.exp(found.x), strict=True)}
+
+
+def _thinned(frame: Frame, most: int = 16) -> NDArray[np.intp]:
+    """At most `most` evenly spaced rows of each (model, device): the rest repeat them."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for i, key in enumerate(zip(frame.model.tolist(), frame.device.tolist(), strict=True)):
+        rows.setdefault(key, []).append(i)
+    picked = [
+        r[j]
+        for r in rows.values()
+        for j in np.unique(np.linspace(0, len(r) - 1, most).round().astype(int))
+    ]
+    return np.array(sorted(picked), dtype=np.intp)
+
+
+def _centred(residual: Array, weight: Array, rig: NDArray[np.intp]) -> Array:
+    """Robust weighted residuals after each rig's shrunken offset, and the offsets' own cost."""
+    known = np.isfinite(residual)
+    r, w, rig = residual[known], weight[known], rig[known]
+    n = int(rig.max()) + 1
+    bounded = r / np.sqrt(1 + r**2)
+    prior_weight = (_NOISE / _RIG_SPREAD) ** 2
+    offset = np.bincount(rig, w * bounded, n) / (np.bincount(rig, w, n) + prior_weight)
+    data = (r - offset[rig]) / _NOISE
+    soft = np.sign(data) * np.sqrt(2 * (np.sqrt(1 + data**2) - 1)) * np.sqrt(w)
+    return np.concatenate([soft, offset / _RIG_SPREAD])

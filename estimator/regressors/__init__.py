@@ -1,0 +1,1 @@
+"""Regressors: one file each, offering ``make(seed)`` and a ``GRID``."""

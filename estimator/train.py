@@ -1,0 +1,124 @@
+"""Fit, validate group-out, calibrate, write the bundle and its accuracy card."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from joulecast.core.errors import BadInput
+from joulecast.core.records import NOVELTIES
+from joulecast.estimator import bundle as bundles
+from joulecast.estimator import card as cards
+from joulecast.estimator import intervals, validate
+from joulecast.estimator.bundle import Bundle, Calibration, Known
+from joulecast.estimator.columns import POPULATIONS, populations
+from joulecast.estimator.fitting import REGIMES, TARGETS, fit
+from joulecast.estimator.frame import Frame, frame_of, is_usable
+from joulecast.estimator.predictor import group_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from joulecast.core.records import Run
+    from joulecast.estimator.validate import OutOfFold
+
+MIN_RUNS = 50
+
+
+def train(
+    runs: Sequence[Run],
+    inputs: Sequence[Path],
+    out: Path,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Fit a bundle on `runs`, write it and its card into `out`, and return the card.
+
+    Parameters
+    ----------
+    runs : measured runs; those that a quality flag sets aside are not used.
+    inputs : the files they came from; the bundle records their SHA-256.
+    seed : of the folds and of LightGBM. The same runs and seed give the same files.
+
+    Raises
+    ------
+    BadInput
+        With fewer than `MIN_RUNS` usable runs, or fewer than two models or devices.
+    """
+    say = progress or (lambda _: None)
+    frame = frame_of(runs)
+    _refuse_thin(frame)
+    say(f"fitting on {len(frame)} of {len(runs)} runs")
+    fitted = fit(frame, seed)
+    oofs = {p: validate.out_of_fold(frame, p, seed, progress=say) for p in validate.PROTOCOLS}
+    calibration = calibrate(frame, oofs)
+    digests = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in inputs}
+    known = known_of([r for r in runs if is_usable(r)])
+    bundles.save(Bundle(fitted, calibration, known, digests), out)
+    card = cards.card_of(frame, oofs) | {
+        "inputs": digests,
+        "n_runs": len(frame),
+        "n_set_aside": len(runs) - len(frame),
+        "seed": seed,
+    }
+    bundles.write_json(card, out / bundles.CARD)
+    bundles.load.cache_clear()
+    return card
+
+
+def _refuse_thin(frame: Frame) -> None:
+    if len(frame) < MIN_RUNS or len(set(frame.model)) < 2 or len(set(frame.device)) < 2:
+        message = (
+            f"{len(frame)} usable runs of {len(set(frame.model))} models on "
+            f"{len(set(frame.device))} devices are too few to fit on. "
+            f"At least {MIN_RUNS} runs, 2 models and 2 devices are needed"
+        )
+        raise BadInput(message)
+
+
+def calibrate(frame: Frame, oofs: Mapping[str, OutOfFold]) -> Calibration:
+    """Stack weights and interval scores of every novelty class, from its own protocol's folds."""
+    stack: dict[str, dict[str, dict[str, list[float]]]] = {r: {} for r in REGIMES}
+    scores: dict[str, dict[str, dict[str, list[float]]]] = {p: {} for p in POPULATIONS}
+    population = populations(frame.columns)
+    for novelty in NOVELTIES:
+        oof = oofs[validate.NOVELTY_PROTOCOL[novelty]]
+        for regime in REGIMES:
+            rows = np.flatnonzero(frame.regime == regime)
+            stack[regime][novelty] = {
+                t: validate.stack_weights(oof, frame, rows, t).tolist() for t in TARGETS
+            }
+        residual = cards.residuals(frame, oof)
+        for name in POPULATIONS:
+            scores[name][novelty] = {
+                q: cards.quantiles_of(residual[q], oof, population == name)
+                for q in ("energy", "time")
+            }
+    pair = oofs["new-pair"]
+    return Calibration(
+        stack=stack,
+        scores=scores,
+        growth=cards.growth_of(frame, pair, cards.residuals(frame, pair)["energy"]),
+        hull=intervals.hull_of(frame.columns),
+    )
+
+
+def known_of(runs: Sequence[Run]) -> Known:
+    """Which models, devices and pairs were measured; no measured value."""
+    macs: dict[str, list[float]] = {}
+    count: Counter[tuple[str, str, str]] = Counter()
+    for run in runs:
+        setup = run.setup
+        group, device = group_of(setup.architecture), setup.machine.accelerator
+        macs.setdefault(group, []).append(setup.architecture.macs)
+        count[group, device.id if device else "", run.source] += 1
+    groups = sorted(((m, d, n, s) for (m, d, s), n in count.items()), key=lambda g: (-g[2], g))
+    return Known(
+        networks={g: (min(v), max(v)) for g, v in sorted(macs.items())},
+        devices=frozenset(d for _, d, _, _ in groups),
+        groups=tuple(groups),
+    )

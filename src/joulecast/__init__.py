@@ -1,0 +1,73 @@
+"""What a machine-learning run will cost in energy, time, CO2e and money, before it starts.
+
+>>> import joulecast
+>>> "estimate" in joulecast.__all__
+True
+
+Every public name is loaded at its first use, so that importing the package costs next to nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from joulecast.api import estimate, predict_table, train
+    from joulecast.core.errors import JoulecastError
+    from joulecast.core.records import (
+        Architecture,
+        Device,
+        Estimate,
+        Machine,
+        Measurement,
+        Run,
+        Setup,
+        Workload,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Architecture",
+    "Device",
+    "Estimate",
+    "JoulecastError",
+    "Machine",
+    "Measurement",
+    "Run",
+    "Setup",
+    "Workload",
+    "__version__",
+    "estimate",
+    "predict_table",
+    "train",
+]
+
+_HOMES = {
+    "joulecast.api": ("estimate", "predict_table", "train"),
+    "joulecast.core.errors": ("JoulecastError",),
+    "joulecast.core.records": (
+        "Architecture",
+        "Device",
+        "Estimate",
+        "Machine",
+        "Measurement",
+        "Run",
+        "Setup",
+        "Workload",
+    ),
+}
+
+if not TYPE_CHECKING:  # a type checker that saw this would take any name for public
+
+    def __getattr__(name: str) -> object:
+        """The public object called `name`, loaded from its home at first use."""
+        from importlib import import_module
+
+        for home, members in _HOMES.items():
+            if name in members:
+                return globals().setdefault(name, getattr(import_module(home), name))
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,172 @@
+"""The answer to one question: a bundle's figures as an `Estimate`, with evidence and reasons."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from joulecast.core.records import OP_CLASSES, Estimate, Evidence
+from joulecast.core.units import BYTES_PER_GB, format_duration, format_energy, format_si
+from joulecast.estimator import bundle as bundles
+from joulecast.estimator import columns as columns_of
+from joulecast.estimator import features, intervals, predictor
+
+if TYPE_CHECKING:
+    from joulecast.core.records import Machine, Setup
+    from joulecast.estimator.bundle import Bundle
+    from joulecast.estimator.predictor import Answers
+
+_PARTS = ("gpu", "cpu", "dram")
+_SCOPE_PARTS = {
+    "gpu": ("gpu",),
+    "cpu": ("cpu",),
+    "dram": ("dram",),
+    "system": _PARTS,
+    "wall": _PARTS,
+}
+_EXTRAPOLATED = "extrapolated: nothing near this was measured; the interval is a physical bracket"
+_FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow", "onnx": "ONNX"}
+_DATA = {"cifar10": "CIFAR-10, ", "imagenet": "images, "}
+
+
+def estimate_of(setup: Setup, level: float, notices: tuple[str, ...], *, explain: bool) -> Estimate:
+    """The answer to `setup`, the whole workload, with intervals at `level`."""
+    bundle = bundles.load()
+    a = predictor.answer([setup], bundle, level)
+    w, machine = setup.workload, setup.machine
+    n = w.samples * w.epochs
+    duration_s, energy_j = n * float(a.sample_s[0]), n * float(a.energy_j[0])
+    parts_j = {s: float(a.scope_w[s][0]) * duration_s for s in _PARTS}
+    idle_w = sum(float(a.idle_w[s][0]) for s in _SCOPE_PARTS[setup.scope])
+    extrapolated = bool(a.extrapolated[0])
+    return Estimate(
+        energy_j=energy_j,
+        energy_low_j=n * float(a.energy_low_j[0]),
+        energy_high_j=n * float(a.energy_high_j[0]),
+        duration_s=duration_s,
+        duration_low_s=n * float(a.sample_low_s[0]),
+        duration_high_s=n * float(a.sample_high_s[0]),
+        level=level,
+        power_w=float(a.power_w[0]),
+        scope=setup.scope,
+        basis="zero-shot",
+        novelty=a.novelty[0],
+        gpu_energy_j=parts_j["gpu"] if machine.gpu else None,
+        cpu_energy_j=parts_j["cpu"] if machine.cpu else None,
+        dram_energy_j=parts_j["dram"] if machine.dram else None,
+        net_energy_j=max(energy_j - idle_w * duration_s, 0.0),
+        extrapolated=extrapolated,
+        evidence=_evidence(setup, bundle),
+        notices=(*notices, *_doubts(setup, extrapolated=extrapolated)),
+        next_measurement=_next_measurement(setup, a, bundle, level),
+        model=setup.architecture.name,
+        hardware=machine.id,
+        model_text=_model_line(setup),
+        hardware_text=_hardware_line(machine),
+        workload=w,
+        explanation=_explanation(a, bundle, n) if explain else None,
+    )
+
+
+def _doubts(setup: Setup, *, extrapolated: bool) -> tuple[str, ...]:
+    """Doubts about the answer: nothing near was measured, facts that no vendor confirms."""
+    device = setup.machine.accelerator
+    doubtful = [f for f in (device.doubtful if device else ()) if f not in {"idle_w", "int8"}]
+    said = f"no vendor page confirms {', '.join(doubtful[:3])} of {setup.machine.id}"
+    return (_EXTRAPOLATED,) * extrapolated + (said,) * bool(doubtful)
+
+
+def _evidence(setup: Setup, bundle: Bundle, count: int = 4) -> tuple[Evidence, ...]:
+    """Measured groups of this model or on this device: both first, then most rows first."""
+    device = setup.machine.accelerator
+    group = predictor.group_of(setup.architecture)
+
+    def kinship(entry: tuple[str, str, int, str]) -> int:
+        return 2 * (entry[0] == group) + (device is not None and entry[1] == device.id)
+
+    near = [entry for entry in bundle.known.groups if kinship(entry)]
+    near.sort(key=lambda entry: (-kinship(entry), -entry[2]))
+    return tuple(Evidence(*entry) for entry in near[:count])
+
+
+def _next_measurement(setup: Setup, a: Answers, bundle: Bundle, level: float) -> str | None:
+    """The measurement that would narrow the interval most, with its price."""
+    if a.novelty[0] == "seen-pair":
+        return None
+    population = str(columns_of.populations(a.columns)[0])
+    scores = bundle.calibration.scores[population]["seen-pair"]["energy"]
+    width = 100 * math.expm1(intervals.at_level(scores, level))
+    n = setup.workload.samples
+    what = "one epoch" if setup.workload.task == "train" else f"{n:,.0f} samples"
+    took, cost = format_duration(n * float(a.sample_s[0])), format_energy(n * float(a.energy_j[0]))
+    return (
+        f"measure {what} of {setup.architecture.name} on {setup.machine.id} "
+        f"(about {took}, {cost}): interval down to about ±{width:.0f} %"
+    )
+
+
+def _regime(a: Answers) -> str:
+    return str(columns_of.regimes(a.columns)[0])
+
+
+def _model_line(setup: Setup) -> str:
+    a, w = setup.architecture, setup.workload
+    shape = "x".join(map(str, a.input_shape))
+    unit = " tokens" if len(a.input_shape) == 1 else ""
+    return (
+        f"{a.name} ({format_si(a.params, 'params')}, {format_si(a.macs, 'MAC')}) · "
+        f"{_DATA.get(w.dataset, '')}{w.samples:,.0f} x {shape}{unit} · batch {w.batch_size:g} · "
+        f"{w.precision} · {_FRAMEWORKS.get(w.framework, w.framework)} · {w.task}"
+    )
+
+
+def _hardware_line(m: Machine) -> str:
+    parts = []
+    if m.gpu is not None:
+        capped = m.gpu_power_limit_w not in {None, m.gpu.tdp_w}
+        cap = f" at {m.gpu_power_limit_w:g} W" if capped else ""
+        parts.append(_times(m.n_gpus) + _short(m.gpu.name) + cap)
+    if m.cpu is not None:
+        parts.append(_times(m.n_cpus) + _short(m.cpu.name))
+    if m.dram is not None and m.n_dimms:
+        size = f"{m.dram.mem_bytes / BYTES_PER_GB:g} GB " if m.dram.mem_bytes else ""
+        parts.append(f"{m.n_dimms} x {size}{m.dram.architecture or 'DRAM'}")
+    return f"{m.id}: {', '.join(parts)}"
+
+
+def _times(count: int) -> str:
+    return f"{count} x " if count > 1 else ""
+
+
+def _short(name: str) -> str:
+    """A device's name without its maker."""
+    for maker in ("NVIDIA ", "GeForce ", "AMD ", "Intel ", "Core "):
+        name = name.removeprefix(maker)
+    return name
+
+
+def _explanation(a: Answers, bundle: Bundle, n: float) -> dict[str, Any]:
+    """Terms of time and power, and how far each learner and feature moved the answer.
+
+    A feature's effect is the factor on energy by which Lasso moves the physics for it.
+    """
+    t, regime = a.terms, _regime(a)
+    steps = n / float(a.columns["batch"][0] * t["effective_count"][0])
+    names = (*OP_CLASSES, "optimiser", "kernels", "launch", "loader", "comm")
+    terms_s = {name: float(t[f"{name}_s"][0]) * steps for name in names}
+    x = features.matrix(a.columns, t)[0]
+    linear = bundle.fitted[regime].linear.values()
+    effects = sum((x - one.mean) / one.scale * one.coef for one in linear)
+    moved = sorted(zip(features.FEATURES, x, effects, strict=True), key=lambda f: -abs(f[2]))
+    learners = {name: float(energy_j[0]) * n for name, energy_j in a.learner_energy_j.items()}
+    return {
+        "time_terms_s": {name: value for name, value in terms_s.items() if value > 0},
+        "power_terms_w": {name: float(power_w[0]) for name, power_w in a.scope_w.items()},
+        "features": [
+            {"name": name, "value": float(value), "effect": math.exp(float(effect))}
+            for name, value, effect in moved[:8]
+            if abs(effect) > 1e-3
+        ],
+        "learners": learners | {"answer": float(a.energy_j[0]) * n},
+        "stack": dict(bundle.calibration.stack[regime][a.novelty[0]]),
+    }

@@ -1,0 +1,216 @@
+"""The commands `estimate` and `joulecast`: read the options, make one call, print the answer.
+
+Everything slow is imported where it is used: `estimate --help` has to be there at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from joulecast.core.errors import BadInput, JoulecastError
+from joulecast.options import QUESTION, estimate_parser, joulecast_parser
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from joulecast.core.records import Estimate
+    from joulecast.pricing import Budget, Tariff
+
+ANSWERED, BUG, BAD_INPUT, BREACHED, NOT_MEASURED = 0, 1, 2, 3, 4
+INTERRUPTED, NO_READER = 130, 141
+
+
+def estimate_main(argv: Sequence[str] | None = None) -> int:
+    """The command `estimate`; the exit code."""
+    return _guarded("estimate", lambda words: _ask(estimate_parser().read(words)), argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `joulecast` with its verbs; the exit code."""
+    return _guarded("joulecast", lambda words: _verb(joulecast_parser().read(words)), argv)
+
+
+def _guarded(
+    prog: str,
+    command: Callable[[Sequence[str]], int],
+    argv: Sequence[str] | None,
+) -> int:
+    """Exit code of `command`; whatever goes wrong becomes one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        code = command(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except SystemExit as exc:  # --help and --version leave this way
+        return exc.code if isinstance(exc.code, int) else ANSWERED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (JoulecastError, OSError, UnicodeError) as exc:
+        _tell(f"{prog}: {exc}")
+        return BAD_INPUT
+    except Exception as exc:  # noqa: BLE001 (the one place where a bug must not become a traceback)
+        _tell(f"{prog}: this is a bug, please report it: {type(exc).__name__}: {exc}")
+        return BUG
+    return code
+
+
+def _tell(text: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write(f"{' '.join(text.split())}\n")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def _verb(ask: argparse.Namespace) -> int:
+    if ask.verb is None:
+        message = "name a verb: estimate, predict, accuracy, train, list-models, list-hw or version"
+        raise BadInput(message)
+    verbs = {
+        "estimate": _ask,
+        "predict": _predict,
+        "accuracy": _accuracy,
+        "train": _train,
+        "list-models": lambda ask: _list("models", as_json=ask.json),
+        "list-hw": lambda ask: _list("hardware", as_json=ask.json),
+        "version": _version,
+    }
+    return verbs[ask.verb](ask)
+
+
+def _ask(ask: argparse.Namespace) -> int:
+    """`estimate`: the answer on one screen or as JSON, then what breaks a condition."""
+    if ask.list_models or ask.list_hw:
+        return _list("models" if ask.list_models else "hardware", as_json=ask.json)
+    if ask.model is None or ask.hw is None:
+        message = (
+            "name a network and a machine, e.g. 'estimate --model vgg16 --hw hc3'. "
+            "--list-models and --list-hw show what is known"
+        )
+        raise BadInput(message)
+    from joulecast.pricing import priced
+
+    answer = priced(_estimated(ask), _tariff(ask), _budget(ask))
+    if ask.json:
+        _print_json(answer.to_dict())
+        for notice in answer.notices:
+            _tell(f"note: {notice}")
+    else:
+        _print_screen(answer, ask)
+    return _verdict(answer, ask)
+
+
+def _estimated(ask: argparse.Namespace) -> Estimate:
+    from joulecast import api
+
+    given = {name: getattr(ask, name) for name in QUESTION if getattr(ask, name) is not None}
+    return api.estimate(ask.model, ask.hw, **{"task": None, **given})
+
+
+def _print_screen(answer: Estimate, ask: argparse.Namespace) -> None:
+    from joulecast.render import MAX_NOTES, one_screen
+
+    notes = None if ask.explain else MAX_NOTES
+    _say(one_screen(answer, currency=ask.currency, max_notes=notes))
+    if ask.explain:
+        from joulecast.explain import explanation
+
+        _say(explanation(answer))
+
+
+def _verdict(answer: Estimate, ask: argparse.Namespace) -> int:
+    """The exit code; one line on stderr for each condition that fails."""
+    from joulecast.pricing import breaches
+
+    broken = False
+    for certain, sentence in breaches(answer, _tariff(ask), _budget(ask)):
+        broken |= certain
+        _tell(sentence if certain else f"note: {sentence}")
+    if broken:
+        return BREACHED
+    if ask.require_measured and answer.basis != "measured":
+        _tell(
+            f"not measured: this answer is {answer.basis}. "
+            "Measure the run itself, or drop --require-measured",
+        )
+        return NOT_MEASURED
+    return ANSWERED
+
+
+def _tariff(ask: argparse.Namespace) -> Tariff:
+    from joulecast.pricing import Tariff
+
+    return Tariff(ask.region, ask.carbon_intensity, ask.price, ask.currency, ask.pue)
+
+
+def _budget(ask: argparse.Namespace) -> Budget:
+    from joulecast.pricing import Budget
+
+    return Budget(ask.max_kwh, ask.max_carbon, ask.max_cost)
+
+
+def _list(what: str, *, as_json: bool) -> int:
+    from joulecast import api, tables
+
+    rows = api.describe_models() if what == "models" else api.describe_hardware()
+    if as_json:
+        _print_json({what: rows})
+    else:
+        tables.print_listing(what, rows)
+    return ANSWERED
+
+
+def _predict(ask: argparse.Namespace) -> int:
+    from joulecast import api
+    from joulecast.rows import predict_file
+
+    summary = predict_file(ask.table, ask.out, api.predict_rows)
+    _tell(str(summary))
+    return ANSWERED
+
+
+def _accuracy(ask: argparse.Namespace) -> int:
+    from joulecast import api, tables
+
+    card = api.card()
+    if ask.json:
+        _print_json(card)
+    else:
+        tables.print_card(card, full=ask.full)
+    return ANSWERED
+
+
+def _train(ask: argparse.Namespace) -> int:
+    from joulecast import api, tables
+
+    card = api.train(ask.runs, ask.out, progress=_tell)
+    if ask.json:
+        _print_json(card)
+    else:
+        tables.print_card(card, full=False)
+    return ANSWERED
+
+
+def _version(_ask: argparse.Namespace) -> int:
+    from joulecast import __version__
+
+    _say(f"joulecast {__version__}\n")
+    return ANSWERED
+
+
+def _print_json(value: Any) -> None:  # noqa: ANN401
+    from joulecast.tables import as_json
+
+    _say(as_json(value))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
