@@ -75,7 +75,7 @@ def setup_of(row: Mapping[str, Any]) -> Setup:
         number(row.get("power_limit_w")),
     )
     framework = framework_of(text(row.get("framework")))
-    shape = text(row.get("input_shape"))
+    shape = text(row.get("input_shape")) or _dataset_shape(text(row.get("dataset")))
     seq_len = number(row.get("seq_len"))
     architecture, said = _architecture(
         text(row.get("model")),
@@ -217,6 +217,11 @@ def _workload(row: Mapping[str, Any], framework: str, notes: list[str]) -> Workl
     )
 
 
+def _dataset_shape(dataset: str) -> str:
+    """Input shape that a data set is used at when a row does not say: CIFAR's own size."""
+    return "3x32x32" if normalise(dataset) in {"cifar10", "cifar100"} else ""
+
+
 def _default_batch(scenario: str, task: str) -> float:
     by_scenario = {"singlestream": 1.0, "multistream": 8.0, "server": 16.0, "offline": 64.0}
     return by_scenario.get(normalise(scenario), 32.0 if task == "train" else 1.0)
@@ -267,7 +272,7 @@ def _architecture(  # noqa: PLR0913 (one per input column, so that the cache has
             "Give params and macs_per_sample to describe it",
         )
     kind = "text" if is_text else "vision"
-    entry = shapes.nearest(architectures.all_architectures(), kind, params, macs)
+    entry = shapes.nearest(architectures.all_architectures(), kind, params, macs, shape)
     said = f"'{model}' is not in the catalogue: op shares of {entry.name}"
     if shape and macs is None:
         entry = shapes.resized(entry, _fitting(shape, entry))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from joulecast.core.records import Architecture, OpCount
 
@@ -98,10 +98,18 @@ def nearest(
     domain: str,
     params: float | None,
     macs: float | None,
+    input_shape: tuple[int, ...] = (),
 ) -> Architecture:
-    """The entry whose log parameters and log MACs per parameter lie nearest, domain first."""
+    """The entry whose log parameters and log MACs per parameter lie nearest.
+
+    Entries of the domain go first, and among them those made for inputs within a factor of 4 in
+    area: a network for 32 pixels does far more arithmetic per parameter and pixel than one for 224.
+    """
     pool = list(entries)
     same = [a for a in pool if a.domain == domain] or pool
+    if input_shape:
+        like = [a for a in same if 0.25 <= _extent(a.input_shape) / _extent(input_shape) <= 4]
+        same = like or same
 
     def distance(a: Architecture) -> float:
         far = 0.0
@@ -113,5 +121,4 @@ def nearest(
             far += math.log(macs / max(a.macs, 1.0)) ** 2
         return far
 
-    key: Callable[[Architecture], float] = distance
-    return min(same, key=key)
+    return min(same, key=distance)
