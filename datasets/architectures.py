@@ -96,12 +96,13 @@ def names() -> tuple[str, ...]:
 
 
 def candidates(name: str) -> list[Architecture]:
-    """Entries that `name` (or ``collection:name``) spells, in the table's order; may be empty."""
+    """Entries that `name` (or ``collection:name``) spells, exact spellings first; may be empty."""
     collection, _, bare = name.rpartition(":")
     if collection and collection not in COLLECTIONS:
         bare, collection = name, ""
     found = _lines_by_name().get(normalise(bare), [])
-    return [a for a in map(_at, found) if not collection or a.collection == collection]
+    entries = [a for a in map(_at, found) if not collection or a.collection == collection]
+    return sorted(entries, key=lambda a: a.name != bare)
 
 
 def find(

@@ -21,7 +21,11 @@ from joulecast.core.records import Device, Machine
 _DEVICE_KEYS = {f.name for f in fields(Device)} - {"id"}
 _MACHINE_KEYS = {f.name for f in fields(Machine)} - {"id"}
 _REQUIRED = ("name", "kind", "tdp_w", "year")
-_COUNTED = re.compile(r"^(\d+)\s*x\s*[-_]?(?=\D)(.+)$", re.IGNORECASE)
+_KINDS = ("gpu", "cpu", "dram", "edge")
+_TEXTS = frozenset({"name", "source", "vendor", "architecture", "note"})
+_LISTS = frozenset({"aliases", "doubtful"})
+_COUNTS = frozenset({"n_gpus", "n_cpus", "n_dimms", "loader_workers"})
+_COUNTED = re.compile(r"^(\d{1,5})\s*x\s*[-_]?(?=\D)(.+)$", re.IGNORECASE)
 _SERVER_HINTS = re.compile(
     r"^(v100|p100|p4|p40|t4|k80|a2|a10|a16|a30|a40|a100|l4|l40|h\d|b\d|gb\d|gh\d|mi\d|"
     r"tpu|gaudi|qaic)",
@@ -31,7 +35,11 @@ _SERVER_HINTS = re.compile(
 
 def device_from_toml(path: Path) -> Device:
     """The device described by a TOML file; unknown or missing keys and absurd values refused."""
-    facts = catalog.read_toml(path)
+    return _device_from(path, catalog.read_toml(path))
+
+
+def _device_from(path: Path, facts: dict[str, Any]) -> Device:
+    """The device that the facts of a file, or of a table in it, describe."""
     _refuse_unknown(path, facts, _DEVICE_KEYS)
     missing = [k for k in _REQUIRED if k not in facts]
     if missing:
@@ -46,8 +54,8 @@ def device_from_toml(path: Path) -> Device:
 def machine_from_toml(path: Path) -> Machine:
     """The machine described by a TOML file; a device file becomes a plain host with one of it."""
     facts = catalog.read_toml(path)
-    if "tdp_w" in facts:
-        return plain_host(device_from_toml(path))
+    if "kind" in facts or "tdp_w" in facts:
+        return plain_host(_device_from(path, facts))
     _refuse_unknown(path, facts, _MACHINE_KEYS)
     if not {"gpu", "cpu"} & facts.keys():
         message = f"{path}: names neither a gpu nor a cpu. Give the id of a device, e.g. gpu = 't4'"
@@ -63,13 +71,7 @@ def machine_from_toml(path: Path) -> Machine:
 
 def _part(path: Path, value: Any) -> Device:  # noqa: ANN401
     """A device of a machine file: an id, or an inline table of facts."""
-    if isinstance(value, Mapping):
-        try:
-            return Device(**({"id": path.stem, "source": str(path)} | dict(value)))
-        except TypeError as exc:
-            message = f"{path}: {exc}. A device needs {', '.join(_REQUIRED)}"
-            raise BadInput(message) from exc
-    return device(str(value))
+    return _device_from(path, dict(value)) if isinstance(value, Mapping) else device(value)
 
 
 def _refuse_unknown(path: Path, facts: Mapping[str, Any], known: set[str]) -> None:
@@ -80,13 +82,36 @@ def _refuse_unknown(path: Path, facts: Mapping[str, Any], known: set[str]) -> No
 
 def _refuse_absurd(path: Path, facts: Mapping[str, Any]) -> None:
     for key, value in facts.items():
-        numbers = value.values() if isinstance(value, Mapping) else (value,)
-        for number in numbers:
-            if isinstance(number, bool) or not isinstance(number, int | float):
-                continue
-            if not 0 < number < 1e20:  # NaN fails too
-                message = f"{path}: {key} = {number} cannot be right. Give a positive number"
-                raise BadInput(message)
+        wanted = _wanted(key, value)
+        if wanted:
+            message = f"{path}: {key} = {value!r} cannot be right. Give {wanted}"
+            raise BadInput(message)
+
+
+def _wanted(key: str, value: Any) -> str:  # noqa: ANN401
+    """What `key` takes, if `value` is not that; else nothing."""
+    if key == "kind":
+        right, wanted = value in _KINDS, f"one of {', '.join(_KINDS)}"
+    elif key in _TEXTS:
+        right, wanted = isinstance(value, str), "a text"
+    elif key in _LISTS:
+        right = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        wanted = "a list of texts"
+    elif key in {"gpu", "cpu", "dram"}:
+        right, wanted = isinstance(value, str | Mapping), "the id of a device or its facts"
+    elif key == "peak_flops_per_s":
+        right = isinstance(value, Mapping) and all(map(_is_sane, value.values()))
+        wanted = "a positive number per precision"
+    elif key in _COUNTS:
+        right, wanted = _is_sane(value) and value == int(value), "a positive whole number"
+    else:
+        right, wanted = _is_sane(value), "a positive number"
+    return "" if right else wanted
+
+
+def _is_sane(value: Any) -> bool:  # noqa: ANN401
+    """Whether it is a positive, finite, conceivable number (NaN is none)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e20
 
 
 def _folders(kind: str) -> list[Path]:
@@ -144,7 +169,6 @@ def device(name: str) -> Device:
     return device_from_toml(path)
 
 
-@cache
 def machine(name: str) -> Machine:
     """The machine that `name` means: an id, a TOML path, a device, or ``8xh100-sxm``.
 
@@ -153,8 +177,13 @@ def machine(name: str) -> Machine:
     UnknownName
         With the nearest three.
     """
-    if name.endswith(".toml") or os.sep in name:
-        return machine_from_toml(Path(name))
+    if name.endswith(".toml") or (os.sep in name and Path(name).is_file()):
+        return machine_from_toml(Path(name))  # never cached: its owner edits it
+    return _named(name)
+
+
+@cache
+def _named(name: str) -> Machine:
     path = _file("machines", name)
     if path is not None:
         return machine_from_toml(path)

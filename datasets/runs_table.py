@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-UNUSABLE_FLAGS = ("input_bound", "steps_capped", "epoch<5s", "inferred_from_other_scenario")
-"""Quality flags of rows that `load` marks as not to be fitted on."""
 DATASET_SAMPLES: Final = {
     "cifar10": 50_000,
     "cifar100": 50_000,
@@ -185,7 +183,14 @@ def task_of(spelling: str) -> str:
     low = spelling.lower().strip()
     if low.startswith("train") or not low:
         return "train"
-    return "infer" if low.startswith("infer") else "serve"
+    if low.startswith("infer"):
+        return "infer"
+    if low.startswith(("serv", "text-to-", "image-to-", "video-to-")) or low.endswith(
+        "-generation"
+    ):
+        return "serve"
+    message = f"unknown task '{spelling}'. Use train, inference or serve"
+    raise BadInput(message)
 
 
 def _workload(row: Mapping[str, Any], framework: str, notes: list[str]) -> Workload:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 AGREEMENT = 1.25
 """Totals within this factor agree: the catalogue's own count stays."""
-_FLAT = frozenset({"embedding"})
 
 
 def resized(a: Architecture, input_shape: tuple[int, ...]) -> Architecture:

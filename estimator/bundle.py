@@ -19,7 +19,9 @@ from joulecast.estimator.fitting import TARGETS, Fitted, Linear
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORMAT = 1
+    from joulecast.core.records import Novelty
+
+FORMAT = 2
 PRETRAINED = Path(__file__).parent / "pretrained"
 BUNDLE = "predictor.json"
 CARD = "card.json"
@@ -36,13 +38,11 @@ class Calibration:
     ----------
     stack : regime -> novelty -> target -> weights of (physics, lasso, lightgbm), sum 1.
     scores : population -> novelty -> energy|time -> quantiles at `intervals.LEVELS`.
-    growth : widening of the interval per log unit off the hull.
     hull : column -> (low, high), natural logarithms.
     """
 
     stack: Mapping[str, Mapping[str, Mapping[str, list[float]]]]
     scores: Mapping[str, Mapping[str, Mapping[str, list[float]]]]
-    growth: float
     hull: Mapping[str, tuple[float, float]]
 
 
@@ -52,20 +52,28 @@ class Known:
 
     Attributes
     ----------
-    networks : group -> smallest and largest MACs per sample. devices : ids.
+    pairs : use (``common-train``, ``tuned-infer``, ...) -> device id -> group -> smallest and
+        largest MACs per sample. A device measured in one use is new in another.
     groups : (group, device, n, source), most rows first.
     """
 
-    networks: Mapping[str, tuple[float, float]]
-    devices: frozenset[str]
+    pairs: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]]
     groups: tuple[tuple[str, str, int, str], ...]
 
-    def has_network(self, group: str, macs: float) -> bool:
-        """Whether the group was measured at about this size."""
-        if group not in self.networks:
-            return False
-        low, high = self.networks[group]
-        return low / KNOWN_MACS_FACTOR <= macs <= high * KNOWN_MACS_FACTOR
+    def novelty(self, use: str, device: str, group: str, macs: float) -> Novelty:
+        """What about a question is new: nothing, the model on this device, the device, or both."""
+        devices = self.pairs.get(use, {})
+        if device in devices:
+            return "seen-pair" if _is_near(devices[device].get(group), macs) else "new-model"
+        elsewhere = any(_is_near(groups.get(group), macs) for groups in devices.values())
+        return "new-hardware" if elsewhere else "new-pair"
+
+
+def _is_near(span: tuple[float, float] | None, macs: float) -> bool:
+    """Whether `macs` lies within the measured span, give or take `KNOWN_MACS_FACTOR`."""
+    if span is None:
+        return False
+    return span[0] / KNOWN_MACS_FACTOR <= macs <= span[1] * KNOWN_MACS_FACTOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +96,8 @@ def save(bundle: Bundle, folder: Path) -> None:
         "regimes": {r: _regime_to_dict(r, f, folder) for r, f in bundle.fitted.items()},
         "stack": bundle.calibration.stack,
         "scores": bundle.calibration.scores,
-        "growth": bundle.calibration.growth,
         "hull": bundle.calibration.hull,
-        "networks": bundle.known.networks,
-        "devices": sorted(bundle.known.devices),
+        "pairs": bundle.known.pairs,
         "groups": bundle.known.groups,
     }
     write_json(content, folder / BUNDLE)
@@ -186,7 +192,7 @@ def load(folder: Path = PRETRAINED) -> Bundle:
     except FileNotFoundError as exc:
         message = f"no predictor in {folder}. Fit one with 'joulecast train --runs runs.csv'"
         raise NotFitted(message) from exc
-    except (json.JSONDecodeError, KeyError, ValueError) as exc:
+    except (ValueError, LookupError, TypeError, AttributeError) as exc:  # not what `save` wrote
         message = f"cannot read the predictor in {folder}: {exc}. Refit with 'joulecast train'"
         raise BadRecord(message) from exc
 
@@ -220,12 +226,15 @@ def _from_raw(raw: dict[str, Any], fitted: dict[str, Fitted]) -> Bundle:
         calibration=Calibration(
             raw["stack"],
             raw["scores"],
-            raw["growth"],
             {k: (low, high) for k, (low, high) in raw["hull"].items()},
         ),
         known=Known(
-            {k: (low, high) for k, (low, high) in raw["networks"].items()},
-            frozenset(raw["devices"]),
+            {
+                use: {
+                    d: {g: (low, high) for g, (low, high) in v.items()} for d, v in devices.items()
+                }
+                for use, devices in raw["pairs"].items()
+            },
             tuple((m, d, int(n), s) for m, d, n, s in raw["groups"]),
         ),
         inputs=raw["inputs"],

@@ -35,12 +35,6 @@ def residuals(frame: Frame, oof: OutOfFold) -> dict[str, Array]:
     return {q: np.abs(m - answers[q]) for q, m in _measured(frame).items()}
 
 
-def growth_of(frame: Frame, oof: OutOfFold, scores: Array) -> float:
-    """Widening per log unit off the hull, from the energy scores on GPUs."""
-    own = columns_of.populations(frame.columns) == "gpu"
-    return intervals.growth(scores[own], oof.group[own], oof.far[own])
-
-
 def quantiles_of(scores: Array, oof: OutOfFold, rows: NDArray[np.bool_]) -> list[float]:
     """Score quantiles of the given rows; of all rows where they are too few."""
     own = rows & np.isfinite(scores)
@@ -102,8 +96,7 @@ def _half_widths(frame: Frame, oof: OutOfFold, answers: dict[str, Array]) -> dic
                     found = quantiles_of(np.where(part != k, score, np.nan), oof, others)
                     half[here] = intervals.at_level(found, LEVEL)
         out[quantity] = half
-    growth = growth_of(frame, oof, np.abs(frame.log_energy_j - answers["energy"]))
-    return {q: h * (1 + growth * oof.far) for q, h in out.items()}
+    return {q: h * (1 + intervals.GROWTH * oof.far) for q, h in out.items()}
 
 
 def _row(

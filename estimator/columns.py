@@ -28,6 +28,7 @@ TUNED_STACKS = ("tensorrt", "vendor")
 SCOPES = ("gpu", "cpu", "dram", "system", "wall")
 POPULATIONS = ("gpu", "wall", "cpu", "tuned")
 DEFAULT_WORKERS = 4
+"""Data-loading processes where nothing is said."""
 OPTIMISER_BYTES_PER_PARAM = {"sgd": 20.0, "adam": 28.0, "adamw": 28.0, "adadelta": 36.0}
 """Bytes moved per parameter by one fp32 update: read weight, gradient and state, write back."""
 OPTIMISER_KERNELS_PER_TENSOR = {"sgd": 0.5, "adam": 8.0, "adamw": 8.0, "adadelta": 9.0}
@@ -58,6 +59,12 @@ def rows_of(c: Columns, rows: NDArray[np.intp]) -> Columns:
 def regimes(c: Columns) -> NDArray[np.str_]:
     """``tuned`` for vendor-tuned inference stacks, else ``common``, (n,)."""
     return np.where(sum(c[f"framework_{f}"] for f in TUNED_STACKS) > 0, "tuned", "common")
+
+
+def best_peak(c: Columns) -> NDArray[np.float64]:
+    """Highest FLOP/s that a device can reach at the run's precision, (n,)."""
+    narrow = np.where(c["bytes_per_value"] >= 2, c["peak_half"], c["peak_int8"])
+    return np.where(c["bytes_per_value"] >= 4, c["peak_tf32"], narrow)
 
 
 def populations(c: Columns) -> NDArray[np.str_]:
@@ -192,7 +199,8 @@ def _workload_vector(w: Workload) -> dict[str, float]:
     vector["optimiser_bytes"] = OPTIMISER_BYTES_PER_PARAM.get(w.optimiser.lower(), 24.0)
     vector["updates_per_tensor"] = OPTIMISER_KERNELS_PER_TENSOR.get(w.optimiser.lower(), 4.0)
     vector["workers"] = float(w.loader_workers or 0)
-    vector["has_loader"] = float(not w.dataset.lower().startswith(_SYNTHETIC))
+    fed = w.framework not in TUNED_STACKS and not w.dataset.lower().startswith(_SYNTHETIC)
+    vector["has_loader"] = float(fed)
     return vector
 
 

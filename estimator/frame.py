@@ -73,9 +73,7 @@ class Frame:
 
 def frame_of(runs: Sequence[Run]) -> Frame:
     """The frame of `runs`, without those set aside by a quality flag or measured in nothing."""
-    kept = [r for r in runs if is_usable(r)]
-    possible = _is_possible(kept)
-    kept = [r for r, p in zip(kept, possible, strict=True) if p]
+    kept = usable(runs)
     setups = [r.setup for r in kept]
     sample_s = np.array([r.measurement.duration_s or np.nan for r in kept])
     power_w = np.array([r.measurement.power_w.get(r.setup.scope, np.nan) for r in kept])
@@ -98,8 +96,15 @@ def frame_of(runs: Sequence[Run]) -> Frame:
     )
 
 
-def is_usable(run: Run) -> bool:
-    """Whether a run is fitted on: something was measured and no quality flag sets it aside."""
+def usable(runs: Sequence[Run]) -> list[Run]:
+    """The runs that are fitted on: measured, not set aside by a flag, and physically possible."""
+    kept = [r for r in runs if _is_sound(r)]
+    if not kept:
+        return []
+    return [r for r, p in zip(kept, _is_possible(kept), strict=True) if p]
+
+
+def _is_sound(run: Run) -> bool:
     flagged = any(flag in run.quality_flag for flag in SET_ASIDE)
     return not flagged and bool(run.measurement.duration_s or run.measurement.power_w)
 
@@ -108,12 +113,7 @@ def _is_possible(runs: Sequence[Run]) -> NDArray[np.bool_]:
     """False for runs faster than the device's peak: another network or input size than stated."""
     c = columns_of.from_setups([r.setup for r in runs])
     passes = 1 + 2 * c["is_train"] * c["trainable_frac"]
-    peak = np.where(
-        c["bytes_per_value"] >= 4,
-        c["peak_tf32"],
-        np.where(c["bytes_per_value"] >= 2, c["peak_half"], c["peak_int8"]),
-    )
-    shortest_s = FLOPS_PER_MAC * c["macs"] * passes / (peak * c["count"])
+    shortest_s = FLOPS_PER_MAC * c["macs"] * passes / (columns_of.best_peak(c) * c["count"])
     measured_s = np.array([r.measurement.duration_s or np.inf for r in runs])
     possible: NDArray[np.bool_] = measured_s >= shortest_s
     return possible

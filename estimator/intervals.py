@@ -24,7 +24,8 @@ LEVELS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.
 HULL = ("macs", "params", "batch", "peak_fp32", "bandwidth", "tdp_w")
 """Columns whose logarithms span the hull of what was measured."""
 MIN_SCORES = 30
-_GROWTH = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
+GROWTH = 0.1
+"""Widening of an interval per natural-log unit off the hull: a choice, few rows could fit it."""
 
 
 def quantiles(scores: Array, group: Labels) -> list[float]:
@@ -41,7 +42,7 @@ def quantiles(scores: Array, group: Labels) -> list[float]:
     n_groups = len(np.unique(group[known]))
     ordered = np.sort(scores[known])
     wanted = [min(level * (1 + 1 / n_groups), (1 + level) / 2) for level in LEVELS]
-    ranks = [min(int(np.ceil(len(ordered) * level)), len(ordered)) for level in wanted]
+    ranks = [min(int(np.ceil(len(ordered) * level - 1e-9)), len(ordered)) for level in wanted]
     return [float(ordered[r - 1]) for r in ranks]
 
 
@@ -63,15 +64,3 @@ def distance(columns: dict[str, Array], hull: dict[str, tuple[float, float]]) ->
         value = np.log(columns[name])
         total += np.maximum(low - value, 0) + np.maximum(value - high, 0)
     return total
-
-
-def growth(scores: Array, group: Labels, far: Array, level: float = 0.9) -> float:
-    """Smallest widening per log unit of distance that covers `level` of the off-hull rows."""
-    outside = (far > 0) & np.isfinite(scores)
-    if outside.sum() < MIN_SCORES:
-        return 0.2
-    base = at_level(quantiles(scores, group), level)
-    for rate in _GROWTH:
-        if np.mean(scores[outside] <= base * (1 + rate * far[outside])) >= level:
-            return rate
-    return _GROWTH[-1]

@@ -74,8 +74,8 @@ PRIORS: dict[str, tuple[float, float]] = {
     "cpu_busy_power": (0.6, 0.2),
     "host_power": (0.25, 0.5),
     "dram_activity": (0.30, 0.4),
-    "wall_factor": (1.15, 0.07),
-    "wall_extra": (0.12, 0.7),
+    "wall_factor": (1.15, 0.03),
+    "wall_extra": (0.12, 0.35),
 }
 PARAMETERS = tuple(PRIORS)
 _PJ_PER_FLOP_AT_8_NM = 8.0e-12

@@ -48,9 +48,7 @@ def fit_physics(frame: Frame, prior: Mapping[str, float]) -> dict[str, float]:
         ]
         return np.concatenate([*parts, (log_k - centre) / spread])
 
-    found = least_squares(
-        residuals, centre, method="trf", x_scale="jac", max_nfev=60, ftol=1e-4, xtol=1e-4
-    )
+    found = least_squares(residuals, centre, x_scale="jac", max_nfev=60, ftol=1e-4, xtol=1e-4)
     return {p: float(v) for p, v in zip(physics.PARAMETERS, np.exp(found.x), strict=True)}
 
 

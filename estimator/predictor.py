@@ -60,17 +60,22 @@ def group_of(architecture: Architecture) -> str:
     return normalise(architecture.group or architecture.name)
 
 
-def novelty_of(setup: Setup, bundle: Bundle) -> Novelty:
-    """Whether model and device were measured before (near twins count as the same model)."""
+def device_of(setup: Setup) -> str:
+    """Id of the accelerator."""
     device = setup.machine.accelerator
-    seen_device = device is not None and device.id in bundle.known.devices
+    return device.id if device is not None else ""
+
+
+def use_of(setup: Setup) -> str:
+    """What a device is used for: regime and task, e.g. ``common-train``."""
+    w = setup.workload
+    return f"{'tuned' if w.framework in columns_of.TUNED_STACKS else 'common'}-{w.task}"
+
+
+def novelty_of(setup: Setup, bundle: Bundle) -> Novelty:
+    """What about the question was never measured (near twins count as the same model)."""
     a = setup.architecture
-    seen_model = bundle.known.has_network(group_of(a), a.macs)
-    if seen_model and seen_device:
-        return "seen-pair"
-    if seen_device:
-        return "new-model"
-    return "new-hardware" if seen_model else "new-pair"
+    return bundle.known.novelty(use_of(setup), device_of(setup), group_of(a), a.macs)
 
 
 def answer(setups: Sequence[Setup], bundle: Bundle, level: float = 0.9) -> Answers:
@@ -82,33 +87,17 @@ def answer(setups: Sequence[Setup], bundle: Bundle, level: float = 0.9) -> Answe
     code = np.array([NOVELTIES.index(n) for n in novelty])
     tuned = regime == "tuned"
     combined = {t: _stack(logs, t, code, tuned, bundle) for t in TARGETS}
-    names = columns_of.populations(columns)
-    population = np.array([columns_of.POPULATIONS.index(p) for p in names.tolist()], dtype=np.intp)
-    log_energy = combined["time"] + combined["power"]
     far = intervals.distance(columns, dict(bundle.calibration.hull))
-    widen = 1 + bundle.calibration.growth * far
-    half = {q: _half_width(q, code, population, bundle, level) * widen for q in ("energy", "time")}
     extrapolated = far > EXTRAPOLATED_FROM
-    low = np.exp(log_energy - half["energy"])
-    high = np.exp(log_energy + half["energy"])
-    low_s = np.exp(combined["time"] - half["time"])
-    high_s = np.exp(combined["time"] + half["time"])
-    bracket_low_s = np.maximum(terms["ideal_compute_s"], terms["ideal_memory_s"]) / (
-        columns["batch"] * columns["count"]
-    )
+    half = _half_widths(columns, code, bundle, level, far)
     power_w = np.exp(combined["power"])
+    bounds = _bounds(columns, terms, combined, half, extrapolated)
     share = power_w / terms["scope_w"]
-    idle_w = terms["gpu_idle_w"] + terms["cpu_idle_w"]
-    low = np.where(extrapolated, np.minimum(low, bracket_low_s * idle_w), low)
-    high = np.where(extrapolated, np.maximum(high, high_s * power_w), high)
     return Answers(
         sample_s=np.exp(combined["time"]),
-        sample_low_s=low_s,
-        sample_high_s=high_s,
         power_w=power_w,
-        energy_j=np.exp(log_energy),
-        energy_low_j=low,
-        energy_high_j=high,
+        energy_j=np.exp(combined["time"] + combined["power"]),
+        **bounds,
         scope_w={s: terms[f"{s}_w"] * share for s in ("gpu", "cpu", "dram")},
         idle_w={
             "gpu": terms["gpu_idle_w"],
@@ -123,11 +112,50 @@ def answer(setups: Sequence[Setup], bundle: Bundle, level: float = 0.9) -> Answe
     )
 
 
+def _half_widths(
+    c: Columns, code: NDArray[np.intp], bundle: Bundle, level: float, far: Array
+) -> dict[str, Array]:
+    """Half widths of the intervals of energy and time, natural-log units, wider off the hull."""
+    names = columns_of.populations(c).tolist()
+    population = np.array([columns_of.POPULATIONS.index(p) for p in names], dtype=np.intp)
+    widen = 1 + intervals.GROWTH * far
+    return {q: _half_width(q, code, population, bundle, level) * widen for q in ("energy", "time")}
+
+
+def _bounds(
+    c: Columns,
+    t: Columns,
+    log: dict[str, Array],
+    half: dict[str, Array],
+    extrapolated: NDArray[np.bool_],
+) -> dict[str, Array]:
+    """Bounds of time and energy per sample; where extrapolated, at least the physical bracket."""
+    log_energy, power_w = log["time"] + log["power"], np.exp(log["power"])
+    low_s, high_s = np.exp(log["time"] - half["time"]), np.exp(log["time"] + half["time"])
+    low_s = np.where(extrapolated, np.minimum(low_s, _shortest_s(c, t)), low_s)
+    low, high = np.exp(log_energy - half["energy"]), np.exp(log_energy + half["energy"])
+    idle_w = np.minimum(t["gpu_idle_w"] + t["cpu_idle_w"], power_w)
+    full_w = np.maximum(power_w, c["limit_w"] * c["count"])
+    return {
+        "sample_low_s": low_s,
+        "sample_high_s": high_s,
+        "energy_low_j": np.where(extrapolated, np.minimum(low, low_s * idle_w), low),
+        "energy_high_j": np.where(extrapolated, np.maximum(high, high_s * full_w), high),
+    }
+
+
+def _shortest_s(c: Columns, t: Columns) -> Array:
+    """Seconds per sample at full peak of the run's precision or full bandwidth, (n,)."""
+    compute_s = t["ideal_compute_s"] * c["peak_fp32"] / columns_of.best_peak(c)
+    shortest: Array = np.maximum(compute_s, t["ideal_memory_s"]) / (c["batch"] * c["count"])
+    return shortest
+
+
 def _novelties(setups: Sequence[Setup], bundle: Bundle) -> list[Novelty]:
-    seen: dict[tuple[int, int], Novelty] = {}
+    seen: dict[tuple[int, int, str], Novelty] = {}
     out: list[Novelty] = []
     for s in setups:
-        key = (id(s.architecture), id(s.machine))
+        key = (id(s.architecture), id(s.machine), use_of(s))
         if key not in seen:
             seen[key] = novelty_of(s, bundle)
         out.append(seen[key])

@@ -16,8 +16,8 @@ from joulecast.estimator import intervals, validate
 from joulecast.estimator.bundle import Bundle, Calibration, Known
 from joulecast.estimator.columns import POPULATIONS, populations
 from joulecast.estimator.fitting import REGIMES, TARGETS, fit
-from joulecast.estimator.frame import Frame, frame_of, is_usable
-from joulecast.estimator.predictor import group_of
+from joulecast.estimator.frame import Frame, frame_of, usable
+from joulecast.estimator.predictor import device_of, group_of, use_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,14 +50,15 @@ def train(
         With fewer than `MIN_RUNS` usable runs, or fewer than two models or devices.
     """
     say = progress or (lambda _: None)
-    frame = frame_of(runs)
-    _refuse_thin(frame)
+    kept = usable(runs)
+    _refuse_thin(kept)
+    frame = frame_of(kept)
     say(f"fitting on {len(frame)} of {len(runs)} runs")
     fitted = fit(frame, seed)
     oofs = {p: validate.out_of_fold(frame, p, seed, progress=say) for p in validate.PROTOCOLS}
     calibration = calibrate(frame, oofs)
     digests = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in inputs}
-    known = known_of([r for r in runs if is_usable(r)])
+    known = known_of(kept)
     bundles.save(Bundle(fitted, calibration, known, digests), out)
     card = cards.card_of(frame, oofs) | {
         "inputs": digests,
@@ -70,12 +71,13 @@ def train(
     return card
 
 
-def _refuse_thin(frame: Frame) -> None:
-    if len(frame) < MIN_RUNS or len(set(frame.model)) < 2 or len(set(frame.device)) < 2:
+def _refuse_thin(runs: Sequence[Run]) -> None:
+    models = {r.model_group for r in runs}
+    devices = {d.id for d in (r.setup.machine.accelerator for r in runs) if d}
+    if len(runs) < MIN_RUNS or len(models) < 2 or len(devices) < 2:
         message = (
-            f"{len(frame)} usable runs of {len(set(frame.model))} models on "
-            f"{len(set(frame.device))} devices are too few to fit on. "
-            f"At least {MIN_RUNS} runs, 2 models and 2 devices are needed"
+            f"{len(runs)} usable runs of {len(models)} models on {len(devices)} devices are too "
+            f"few to fit on. At least {MIN_RUNS} runs, 2 models and 2 devices are needed"
         )
         raise BadInput(message)
 
@@ -98,27 +100,23 @@ def calibrate(frame: Frame, oofs: Mapping[str, OutOfFold]) -> Calibration:
                 q: cards.quantiles_of(residual[q], oof, population == name)
                 for q in ("energy", "time")
             }
-    pair = oofs["new-pair"]
     return Calibration(
         stack=stack,
         scores=scores,
-        growth=cards.growth_of(frame, pair, cards.residuals(frame, pair)["energy"]),
         hull=intervals.hull_of(frame.columns),
     )
 
 
 def known_of(runs: Sequence[Run]) -> Known:
-    """Which models, devices and pairs were measured; no measured value."""
-    macs: dict[str, list[float]] = {}
+    """Which models were measured on which devices, and in which use; no measured value."""
+    macs: dict[tuple[str, str, str], list[float]] = {}
     count: Counter[tuple[str, str, str]] = Counter()
     for run in runs:
-        setup = run.setup
-        group, device = group_of(setup.architecture), setup.machine.accelerator
-        macs.setdefault(group, []).append(setup.architecture.macs)
-        count[group, device.id if device else "", run.source] += 1
+        group, device = group_of(run.setup.architecture), device_of(run.setup)
+        macs.setdefault((use_of(run.setup), device, group), []).append(run.setup.architecture.macs)
+        count[group, device, run.source] += 1
+    pairs: dict[str, dict[str, dict[str, tuple[float, float]]]] = {}
+    for (use, device, group), v in sorted(macs.items()):
+        pairs.setdefault(use, {}).setdefault(device, {})[group] = (min(v), max(v))
     groups = sorted(((m, d, n, s) for (m, d, s), n in count.items()), key=lambda g: (-g[2], g))
-    return Known(
-        networks={g: (min(v), max(v)) for g, v in sorted(macs.items())},
-        devices=frozenset(d for _, d, _, _ in groups),
-        groups=tuple(groups),
-    )
+    return Known(pairs, tuple(groups))

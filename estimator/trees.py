@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 256
 MAX_LEAVES = 64
+_ZERO = float(np.float32(1e-35))
+"""LightGBM takes anything this near to 0 for 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Trees:
 
     def predict(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum of the trees' answers, (n,), for features `x` of shape (n, n_features), finite."""
+        x = np.where(np.abs(x) <= _ZERO, 0.0, x)
         out = np.empty(len(x))
         for start in range(0, len(x), _CHUNK):
             out[start : start + _CHUNK] = self._predict(x[start : start + _CHUNK])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-GRID = {"lasso__alpha": [0.003, 0.01, 0.03, 0.1]}
+GRID = {"lasso__alpha": [0.001, 0.003, 0.01, 0.03]}
 
 
 def make(seed: int, alpha: float = 0.01) -> Pipeline:

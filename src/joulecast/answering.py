@@ -57,7 +57,7 @@ def estimate_of(setup: Setup, level: float, notices: tuple[str, ...], *, explain
         net_energy_j=max(energy_j - idle_w * duration_s, 0.0),
         extrapolated=extrapolated,
         evidence=_evidence(setup, bundle),
-        notices=(*notices, *_doubts(setup, extrapolated=extrapolated)),
+        notices=(*notices, *_doubts(setup, a)),
         next_measurement=_next_measurement(setup, a, bundle, level),
         model=setup.architecture.name,
         hardware=machine.id,
@@ -68,12 +68,18 @@ def estimate_of(setup: Setup, level: float, notices: tuple[str, ...], *, explain
     )
 
 
-def _doubts(setup: Setup, *, extrapolated: bool) -> tuple[str, ...]:
-    """Doubts about the answer: nothing near was measured, facts that no vendor confirms."""
+def _doubts(setup: Setup, a: Answers) -> tuple[str, ...]:
+    """Doubts: nothing near was measured, input-bound, facts that no vendor page confirms."""
     device = setup.machine.accelerator
+    extrapolated = bool(a.extrapolated[0])
+    loader_s = float(a.terms["loader_s"][0])
+    rest_s = max(float(a.terms["device_s"][0]), float(a.terms["launch_s"][0]))
+    workers = a.columns["workers"][0]
+    starving = f"input-bound: {workers:g} loader workers hold the device up; set --workers to yours"
+    starved = (starving,) * (loader_s > rest_s)
     doubtful = [f for f in (device.doubtful if device else ()) if f not in {"idle_w", "int8"}]
     said = f"no vendor page confirms {', '.join(doubtful[:3])} of {setup.machine.id}"
-    return (_EXTRAPOLATED,) * extrapolated + (said,) * bool(doubtful)
+    return (_EXTRAPOLATED,) * extrapolated + starved + (said,) * bool(doubtful)
 
 
 def _evidence(setup: Setup, bundle: Bundle, count: int = 4) -> tuple[Evidence, ...]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from joulecast.core.records import Architecture, Estimate, Machine
 
 _CHUNK = 4096
+_LEAST_TRAINED = 1e-3
+"""Share trained below which nothing changes: its logarithm is a feature."""
 
 
 def estimate(  # noqa: PLR0913 (the public interface)
@@ -93,7 +95,7 @@ def estimate(  # noqa: PLR0913 (the public interface)
         precision=asking.precision_of(precision, machine),
         framework=framework,
         optimiser=optimiser.lower(),
-        trainable_frac=trainable_frac,
+        trainable_frac=max(trainable_frac, _LEAST_TRAINED),
         loader_workers=None if loader_workers is None else max(int(loader_workers), 1),
     )
     setup = Setup(machine, architecture, workload, asking.scope_of(scope, machine))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
@@ -51,7 +52,8 @@ def shape_asked(
 ) -> tuple[int, ...] | None:
     """The input shape without the batch: as given, or the sequence length, or not said."""
     if input_shape is not None:
-        if not input_shape or not all(isinstance(n, int) and 0 < n < 1e6 for n in input_shape):
+        sizes = input_shape if isinstance(input_shape, tuple | list) else ()
+        if not sizes or not all(isinstance(n, int) and 0 < n < 1e6 for n in sizes):
             message = f"input_shape = {input_shape!r} cannot be right. Give it as (3, 224, 224)"
             raise BadInput(message)
         return tuple(input_shape)
@@ -132,6 +134,10 @@ def find_architecture(
     UnknownName, BadInput, MissingExtra
     """
     if isinstance(model, Architecture):
+        sane = 0 < model.params < math.inf and 0 <= model.macs < math.inf
+        if not sane or (model.macs > 0 and not model.ops):
+            message = f"architecture '{model.name}' needs finite params and macs, and its op counts"
+            raise BadInput(message)
         return _at_shape(model, input_shape)
     if not isinstance(model, str | Path):
         return _counted(model, input_shape)
@@ -181,7 +187,12 @@ def find_machine(hardware: str | Path | Machine) -> Machine:
     from joulecast.datasets import hardware as shelf
 
     if isinstance(hardware, Machine):
-        return hardware
+        device = hardware.accelerator
+        if device is not None and not 0 < device.tdp_w < math.inf:
+            message = f"tdp_w of '{device.name}' is {device.tdp_w}. Give watts above 0"
+            raise BadInput(message)
+        one = hardware.gpu is not None and hardware.n_gpus < 1
+        return replace(hardware, n_gpus=1) if one else hardware
     if not isinstance(hardware, str | Path) or not str(hardware).strip():
         message = f"hardware = {hardware!r}: give a machine id, a device id or a TOML path"
         raise BadInput(message)
@@ -215,22 +226,32 @@ def dataset_of(architecture: Architecture) -> str:
 def notices(setup: Setup, *, samples_given: bool) -> tuple[str, ...]:
     """What the reader should know about how the question was understood."""
     out = []
-    a, w, gpu = setup.architecture, setup.workload, setup.machine.gpu
+    a, w = setup.architecture, setup.workload
     if not samples_given:
         out.append("samples not given: 50,000 per epoch assumed")
     if len(a.input_shape) == 1 and w.seq_len is None:
         out.append(f"sequence length not given: {a.input_shape[0]} tokens assumed")
     if a.uncounted:
         out.append(f"not counted in {a.name}: {', '.join(a.uncounted[:4])}")
-    if gpu is not None and setup.machine.gpu_power_limit_w:
-        limit_w = setup.machine.gpu_power_limit_w
-        if limit_w > 1.25 * gpu.tdp_w:
-            out.append(f"power limit {limit_w:g} W is far above {gpu.tdp_w:g} W: capped at 1.25x")
-        elif limit_w < 0.3 * gpu.tdp_w:
-            out.append(f"power limit {limit_w:g} W is below what most boards accept")
+    out += _device_notices(setup.machine)
     if w.task == "train" and setup.machine.n_gpus > 1:
         out.append(f"data parallel on {setup.machine.n_gpus} GPUs; batch size is per GPU")
     return tuple(out)
+
+
+def _device_notices(machine: Machine) -> list[str]:
+    """Facts that had to be guessed, and power limits that boards do not accept."""
+    out = []
+    device, limit_w = machine.accelerator, machine.gpu_power_limit_w
+    if device is not None and not (device.mem_bandwidth_bytes_per_s and device.peak_flops_per_s):
+        out.append(f"bandwidth or peak FLOP/s of {device.name} not stated: guessed from its TDP")
+    if machine.gpu is not None and limit_w:
+        if limit_w > 1.25 * machine.gpu.tdp_w:
+            most_w = f"{machine.gpu.tdp_w:g} W"
+            out.append(f"power limit {limit_w:g} W is far above {most_w}: capped at 1.25x")
+        elif limit_w < 0.3 * machine.gpu.tdp_w:
+            out.append(f"power limit {limit_w:g} W is below what most boards accept")
+    return out
 
 
 def memory_need_bytes(setup: Setup) -> tuple[float, float]:

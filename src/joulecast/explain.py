@@ -21,7 +21,11 @@ def explanation(estimate: Estimate, *, width: int = WIDTH) -> str:
     """Shares of time and power, what moved the answer, the learners, the nearest groups."""
     told = estimate.explanation or {}
     blocks = (
-        _shares("where the time goes", told.get("time_terms_s"), format_duration),
+        _shares(
+            "where the time goes (terms overlap: the largest hides most of the others)",
+            told.get("time_terms_s"),
+            format_duration,
+        ),
         _shares("where the power goes", told.get("power_terms_w"), _watts),
         _features(told.get("features") or ()),
         _learners(told.get("learners") or {}, estimate.energy_j),

@@ -238,7 +238,7 @@ def _price(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class privat
 
 def _output(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--level", type=number(0.5, 0.999), metavar="F", help="of the interval (0.9)")
+    add("--level", type=number(0.5, 0.995), metavar="F", help="of the interval (0.9)")
     add("--explain", action="store_true", default=None, help="what made the answer")
     add("--json", action="store_true", help="one JSON object on stdout")
     add("--list-models", action="store_true", help="all known networks")

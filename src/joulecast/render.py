@@ -26,8 +26,8 @@ MAX_NOTES = 4
 _INDENT = 11
 _NOVELTY = {
     "seen-pair": "seen pair: {model} was measured on {hardware}",
-    "new-model": "new model: {model} was never measured, {hardware} was",
-    "new-hardware": "new hardware: {hardware} was never measured, {model} was",
+    "new-model": "new model: {model} was never measured on {hardware}, other networks were",
+    "new-hardware": "new hardware: {hardware} was never measured in this use, {model} was",
     "new-pair": "new pair: {model} was never measured on {hardware}",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,6 +56,7 @@ _NAMING = (
     "params",
     "macs_per_sample",
     "task",
+    "energy_scope",
 )
 _MAX_REFUSALS = 4096
 _refusals: dict[tuple[str, ...], str] = {}
@@ -115,13 +117,25 @@ def _setup_or_refusal(row: Mapping[str, Any]) -> Setup | str:
         if refusal is not None:
             return refusal
     try:
-        return runs_table.setup_of(row)
+        return _in_scope(runs_table.setup_of(row))
     except JoulecastError as exc:
         if len(_refusals) >= _MAX_REFUSALS:
             _refusals.clear()
         return _refusals.setdefault(_names_of(row), str(exc))
     except (ArithmeticError, TypeError, ValueError) as exc:
         return f"the row cannot be read: {exc}"
+
+
+def _in_scope(setup: Setup) -> Setup:
+    """The question in a scope that its machine has: of one without a GPU, the CPU's energy."""
+    m, scope = setup.machine, setup.scope
+    if scope == "gpu" and m.gpu is None:
+        said = f"{m.id} has no GPU: energy of the CPU"
+        return replace(setup, scope="cpu", notices=(*setup.notices, said))
+    if (scope == "cpu" and m.cpu is None) or (scope == "dram" and m.dram is None):
+        message = f"{m.id} names no {scope}. Set energy_scope to gpu, system or wall"
+        raise BadInput(message)
+    return setup
 
 
 def _names_of(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from joulecast.core.units import BYTES_PER_GB, format_si
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _PIPE_WIDTH = 160
 
@@ -33,6 +33,7 @@ _HEADS = {
     "n": "n",
     "n_groups": "groups",
     "mdape": "MdAPE",
+    "mape": "MAPE",
     "p90": "P90",
     "params": "params",
     "macs": "MACs",
@@ -107,9 +108,15 @@ def _flattened(title: str, part: Any) -> Iterator[Table]:  # noqa: ANN401
             yield from _flattened(f"{title}: {_words(key)}", inner)
 
 
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Figures in the order in which they are read, whatever order they were stored in."""
+    first = ("n", "n_groups", "mdape", "mape", "p90", "bias", "coverage", "width")
+    return sorted(dict.fromkeys(names), key=lambda n: first.index(n) if n in first else len(first))
+
+
 def _of_mapping(title: str, part: Mapping[str, Any]) -> Table:
     rows = {k: v if isinstance(v, dict) else {"value": v} for k, v in part.items()}
-    names = list(dict.fromkeys(key for row in rows.values() for key in row))
+    names = _in_order(key for row in rows.values() for key in row)
     return title, ["", *names], [[_words(k), *map(row.get, names)] for k, row in rows.items()]
 
 

@@ -8,8 +8,7 @@
     |-- BadRecord           a stored record that cannot be read back
     |-- DoesNotFit          the weights alone exceed the machine's memory
     |-- MissingExtra        an optional dependency is not installed
-    |-- NotFitted           no predictor is there, or it lacks what was asked for
-    `-- BudgetBreached      the answer exceeds a budget that was set
+    `-- NotFitted           no predictor is there, or it lacks what was asked for
 """
 
 from __future__ import annotations
@@ -71,10 +70,6 @@ class MissingExtra(JoulecastError):
 
 class NotFitted(JoulecastError):
     """No predictor is there, or it lacks what was asked for."""
-
-
-class BudgetBreached(JoulecastError):
-    """The answer exceeds a budget that was set."""
 
 
 def edit_distance(left: str, right: str) -> int:
