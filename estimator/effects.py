@@ -59,12 +59,11 @@ class DeviceEffects:
         """Offsets of the rows, (n,), for features `x` of shape (n, n_features)."""
         z = _slopes(x, self.mean, self.scale)
         none = np.zeros(z.shape[1])
-        uses = use_labels(c, device)
-        both = [
-            self.by_label.get(d, none) + self.by_label.get(u, none)
-            for d, u in zip(device.tolist(), uses, strict=True)
-        ]
-        offsets: Array = (z * np.array(both)).sum(axis=1)
+        row_of: dict[tuple[str, str], int] = {}
+        labels = zip(device.tolist(), use_labels(c, device), strict=True)
+        rows = [row_of.setdefault(label, len(row_of)) for label in labels]
+        table = [self.by_label.get(d, none) + self.by_label.get(u, none) for d, u in row_of]
+        offsets: Array = (z * np.array(table)[rows]).sum(axis=1)
         return offsets
 
 
