@@ -33,9 +33,7 @@ DATASET_SAMPLES: Final = {
     "sentiment140": 1_600_000,
 }
 """Training samples per epoch of public data sets, by normalised name."""
-_DOMAIN_SHAPES = {"vision": (3, 224, 224), "text": (512,), "nlp": (512,)}
 _TEXT = ("nlp", "text", "language")
-_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
 def number(value: object) -> float | None:
@@ -44,7 +42,7 @@ def number(value: object) -> float | None:
         return None
     try:
         x = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return x if 0 < x < math.inf else None
 
@@ -237,7 +235,7 @@ def shape_of(spelling: str) -> tuple[int, ...]:
     parts = re.split(r"[x,*\s]+", spelling.strip("()[] ").lower())
     try:
         shape = tuple(int(float(p)) for p in parts if p)
-    except ValueError:
+    except (ValueError, OverflowError):
         return ()
     return shape if all(0 < n < 100_000 for n in shape) else ()
 

@@ -64,7 +64,7 @@ def model_size_to_ram(c: Columns, _t: Columns) -> Array:
 @feature
 def work_done(c: Columns, t: Columns) -> Array:
     """Log10 of parameters processed per second, predicted (the papers' metric, 6.1.3)."""
-    return np.log10(c["params"] * c["trainable_frac"] / t["sample_s"])
+    return np.log10(c["params"] * np.maximum(c["trainable_frac"], 1e-3) / t["sample_s"])
 
 
 @feature
