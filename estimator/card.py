@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LEVEL = 0.9
 MIN_ROWS = 20
-QUANTITIES = ("energy", "time", "power")
 
 
 def _measured(frame: Frame) -> dict[str, Array]:

@@ -127,7 +127,6 @@ def _machine_vector(m: Machine) -> dict[str, float]:
     limit_w = _limit_w(m)
     vector = _accelerator_vector(device, is_cpu=is_cpu)
     vector["limit_w"] = limit_w
-    vector["is_capped"] = float(m.gpu_power_limit_w is not None)
     vector["count"] = float(count)
     vector["is_cpu"] = float(is_cpu)
     vector["is_edge"] = float(device.kind == "edge")
@@ -165,7 +164,6 @@ def _accelerator_vector(d: Device, *, is_cpu: bool) -> dict[str, float]:
         "device_mem_bytes": d.mem_bytes or 16e9,
         "tdp_w": d.tdp_w,
         "idle_w": _idle_w(d),
-        "year": float(d.year),
         "process_nm": d.process_nm or _process_nm(d.year),
         "flops_per_unit_clock": _flops_per_unit_clock(d, fp32),
     }

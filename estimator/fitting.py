@@ -49,6 +49,9 @@ class Linear:
 class Fitted:
     """Everything that was learned, before calibration.
 
+    The learner called physics is the physical model times a constant, with what is particular to a
+    measured device; on a device that was never measured it is physics times a constant alone.
+
     Attributes
     ----------
     coefficients : of the physical model. offset : mean residual per target (physics x constant).

@@ -51,7 +51,7 @@ def estimate(  # noqa: PLR0913 (the public interface)
     batch_size : samples per step and device. input_shape : without the batch.
     seq_len : tokens per sample of a token model.
     trainable_frac : 0..1. loader_workers : data-loading processes, if known.
-    power_limit_w : watts per GPU. level : of the intervals, 0.5..0.99.
+    power_limit_w : watts per GPU. level : of the intervals, 0.5..0.995.
     scope : gpu, cpu, dram, system (their sum, the papers' Eq. 3) or wall.
     explain : fill `Estimate.explanation`. force : answer even if the weights do not fit.
 

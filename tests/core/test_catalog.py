@@ -78,7 +78,7 @@ def test_malformed_toml_is_bad_input(tmp_path: Path, content: bytes) -> None:
 
 def test_shipped_folders_are_inside_the_package() -> None:
     """Devices, machines and networks are looked up below the package."""
-    for shipped in (catalog.DEVICES_DIR, catalog.MACHINES_DIR, catalog.MODELS_DIR):
+    for shipped in (catalog.DEVICES_DIR, catalog.MACHINES_DIR):
         assert shipped.is_dir()
         assert shipped.is_relative_to(catalog.PACKAGE_DIR)
 

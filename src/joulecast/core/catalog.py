@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 PACKAGE_DIR = Path(__file__).resolve().parent.parent
 DEVICES_DIR = PACKAGE_DIR / "datasets" / "devices"
 MACHINES_DIR = PACKAGE_DIR / "datasets" / "machines"
-MODELS_DIR = PACKAGE_DIR / "models"
 
 
 def normalise(name: str) -> str:

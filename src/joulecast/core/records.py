@@ -178,7 +178,6 @@ class Workload:
     ----------
     samples : per epoch. input_shape : without the batch, ``None`` for the architecture's own.
     trainable_frac : share of the parameters that is trained, 0..1.
-    input_bytes : bytes of one sample as the loader reads it, ``None`` if unknown.
     """
 
     task: Task = "train"

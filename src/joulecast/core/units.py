@@ -14,8 +14,6 @@ FLOPS_PER_MAC = 2.0
 BYTES_PER_GB = 1e9
 S_PER_MIN = 60.0
 S_PER_H = 3600.0
-S_PER_MS = 1e-3
-S_PER_US = 1e-6
 
 BYTES_PER_VALUE = {
     "fp64": 8.0,
