@@ -8,6 +8,8 @@
     |-- BadRecord           a stored record that cannot be read back
     |-- DoesNotFit          the weights alone exceed the machine's memory
     |-- MissingExtra        an optional dependency is not installed
+    |-- MeterUnavailable    a meter that this machine does not offer
+    |-- MeterReadError      a reading that failed; the next may succeed
     `-- NotFitted           no predictor is there, or it lacks what was asked for
 """
 
@@ -66,6 +68,24 @@ class MissingExtra(JoulecastError):
     def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str, str]]:
         """Arguments to build the same error in another process."""
         return type(self), (self.package, self.extra, self.purpose)
+
+
+class MeterUnavailable(JoulecastError):
+    """A meter that this machine does not offer; `fix` says what would change that."""
+
+    def __init__(self, meter: str, reason: str, fix: str = "") -> None:
+        self.meter = meter
+        self.reason = reason
+        self.fix = fix
+        super().__init__(f"{meter}: {reason}.{' ' + fix if fix else ''}")
+
+    def __reduce__(self) -> tuple[type[MeterUnavailable], tuple[str, str, str]]:
+        """Arguments to build the same error in another process."""
+        return type(self), (self.meter, self.reason, self.fix)
+
+
+class MeterReadError(JoulecastError):
+    """A reading that failed: a gap in the trace, never 0."""
 
 
 class NotFitted(JoulecastError):

@@ -28,6 +28,16 @@ Task = Literal["train", "infer", "serve"]
 Scope = Literal["gpu", "cpu", "dram", "system", "wall"]
 Basis = Literal["zero-shot", "calibrated", "short-run", "measured"]
 Novelty = Literal["seen-pair", "new-model", "new-hardware", "new-pair"]
+MEASURED_SOURCES = (
+    "nvml-counter",
+    "nvml-power",
+    "rapl",
+    "rapl-psys",
+    "amdsmi-counter",
+    "amdsmi-power",
+    "replay",
+)
+"""Energy sources that a sensor stands behind; every other is modelled."""
 NOVELTIES: tuple[Novelty, ...] = ("seen-pair", "new-model", "new-hardware", "new-pair")
 
 
@@ -206,14 +216,78 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
-    """What a meter saw.
+class MeterReport:
+    """What one meter contributed to a measurement.
 
     Attributes
     ----------
-    energy_j : joules by scope, gross (idle not subtracted). energy_source : how each was got.
+    meter : e.g. ``nvml:0``. scope : what it saw. energy_source : how, see `MEASURED_SOURCES`.
+    energy_j : joules over the session, ``None`` if it never gave two readings.
+    period_s : median seconds between its readings, as they came.
+    readings, failures : counts. facts : driver, UUID, averaging window, ...
+    """
+
+    meter: str
+    scope: str
+    energy_source: str
+    energy_j: float | None = None
+    power_max_w: float | None = None
+    period_s: float | None = None
+    readings: int = 0
+    failures: int = 0
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A named stretch of a session; epochs are windows.
+
+    Attributes
+    ----------
+    start_s : seconds after the session's start. energy_j : joules by scope, gross.
+    samples, steps : counts. loss : of the training. accuracy : 0..1, of the evaluation.
+    """
+
+    name: str
+    start_s: float
+    duration_s: float
+    energy_j: Mapping[str, float] = field(default_factory=dict)
+    samples: float | None = None
+    steps: int | None = None
+    loss: float | None = None
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepTimes:
+    """Seconds of the steps of a session: rate and stalls are apart.
+
+    Attributes
+    ----------
+    median_s : seconds of a steady step. stall_s : seconds by which stalled steps exceeded it.
+    warmup_s, warmup_steps : before the steady part.
+    """
+
+    count: int
+    median_s: float
+    p90_s: float
+    stall_s: float = 0.0
+    warmup_s: float = 0.0
+    warmup_steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What the meters saw.
+
+    Attributes
+    ----------
+    energy_j : joules by scope, gross (idle not subtracted); a scope that nothing saw is absent.
+    energy_source : how each scope was got: ``nvml-counter``, ``rapl``, ``tdp-model``, ...
     duration_s : seconds of the measured window. samples : samples processed in it.
-    idle_w : watts by scope. epochs : one mapping per epoch (energy_j, duration_s, loss, accuracy).
+    idle_w : watts by scope, of the machine when idle. power_w : mean watts by scope.
+    steady_sample_s, steady_power_w : seconds per sample and watts by scope of the steady part.
+    gpu_util_frac, gpu_mem_util_frac : 0..1, means. meters : one report each.
     """
 
     energy_j: Mapping[str, float]
@@ -225,13 +299,44 @@ class Measurement:
     gpu_util_frac: float | None = None
     gpu_mem_util_frac: float | None = None
     gpu_mem_used_bytes: float | None = None
-    epochs: tuple[Mapping[str, float], ...] = ()
+    epochs: tuple[Window, ...] = ()
+    windows: tuple[Window, ...] = ()
+    steps: StepTimes | None = None
+    steady_sample_s: float | None = None
+    steady_power_w: Mapping[str, float] = field(default_factory=dict)
+    meters: tuple[MeterReport, ...] = ()
+    sampler_cpu_s: float | None = None
     notices: tuple[str, ...] = ()
+
+    def net_energy_j(self, scope: str, idle_s: float | None = None) -> float | None:
+        """Joules above idle in `scope` (the papers' Eq. 1-2), ``None`` where idle is unknown.
+
+        Parameters
+        ----------
+        idle_s : seconds of idle to subtract; ``None`` for as long as the run took, a number for
+            the papers' literal form with its fixed T_idle.
+        """
+        energy_j, idle_w = self.energy_j.get(scope), self.idle_w.get(scope)
+        seconds = self.duration_s if idle_s is None else idle_s
+        if energy_j is None or idle_w is None or seconds is None:
+            return None
+        return energy_j - idle_w * seconds
+
+
+Status = Literal["running", "complete", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One measured execution with its provenance."""
+    """One measured execution with its provenance.
+
+    Attributes
+    ----------
+    id : of the record; the file is named after it. status : ``running`` in a record that was
+        never finished: it holds what was seen up to the last flush.
+    where : environment (host or container), node, rank, local_rank, world_size, job.
+    started_at : UTC, ISO 8601.
+    """
 
     setup: Setup
     measurement: Measurement
@@ -243,6 +348,9 @@ class Run:
     quality_flag: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     started_at: str | None = None
+    id: str = ""
+    status: Status = "complete"
+    where: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
