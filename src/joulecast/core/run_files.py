@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
+import secrets
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,22 +72,24 @@ def write_run(run: Run, path: Path) -> None:
     OSError
         If the folder cannot be written; what was there stays.
     """
-    record = {"schema": SCHEMA, **asdict(run)}
-    write_text(json.dumps(_plain(record), allow_nan=False), path)
+    write_text(json.dumps(to_dict(run), allow_nan=False), path)
+
+
+def to_dict(run: Run) -> dict[str, Any]:
+    """What the record of `run` holds: plain values under the field names."""
+    record: dict[str, Any] = _plain({"schema": SCHEMA, **asdict(run)})
+    return record
 
 
 def write_text(text: str, path: Path) -> None:
-    """Replace the content of `path` by `text` in one step (a new file, flushed, then renamed)."""
-    import tempfile  # costs more to import than all reading
-
+    """Replace the content of `path` by `text` in one step (a new file, then renamed)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
+    draft = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
 
 
