@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import secrets
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +82,8 @@ def to_dict(run: Run) -> dict[str, Any]:
 
 def write_text(text: str, path: Path) -> None:
     """Replace the content of `path` by `text` in one step (a new file, then renamed)."""
+    import secrets  # a third of what reading records costs to import
+
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.tmp")
     try:
