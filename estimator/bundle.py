@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from joulecast.core.records import Novelty
+    from joulecast.estimator.calibration_kernel import Spreads
 
 FORMAT = 2
 PRETRAINED = Path(__file__).parent / "pretrained"
 BUNDLE = "predictor.json"
 CARD = "card.json"
+SHORT_RUNS = "short_runs.json"
 _TERMS = set(physics.PARAMETERS)
 KNOWN_MACS_FACTOR = 2.0
 """A network counts as measured when its group was, at MACs within this factor."""
@@ -77,6 +79,21 @@ def _is_near(span: tuple[float, float] | None, macs: float) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortRuns:
+    """What turns a user's own runs into a sharper answer; beside the bundle, read when needed.
+
+    Attributes
+    ----------
+    spreads : population (gpu, cpu, tuned) -> target -> spreads of the residuals.
+    scores : population -> calibrated|short-run -> energy|time -> quantiles at `intervals.LEVELS`,
+        in standard deviations.
+    """
+
+    spreads: Mapping[str, Mapping[str, Spreads]]
+    scores: Mapping[str, Mapping[str, Mapping[str, list[float]]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
     """A fitted predictor with its calibration and provenance."""
 
@@ -101,6 +118,18 @@ def save(bundle: Bundle, folder: Path) -> None:
         "groups": bundle.known.groups,
     }
     write_json(content, folder / BUNDLE)
+    load.cache_clear()
+
+
+def save_short_runs(short_runs: ShortRuns, folder: Path) -> None:
+    """Write what sharpens answers beside the bundle in `folder`."""
+    spreads = {
+        name: {t: asdict(s) for t, s in by_target.items()}
+        for name, by_target in short_runs.spreads.items()
+    }
+    content = {"format": FORMAT, "spreads": spreads, "scores": short_runs.scores}
+    write_json(content, folder / SHORT_RUNS)
+    load_short_runs.cache_clear()
 
 
 def _regime_to_dict(regime: str, fitted: Fitted, folder: Path) -> dict[str, Any]:
@@ -194,6 +223,35 @@ def load(folder: Path = PRETRAINED) -> Bundle:
         raise NotFitted(message) from exc
     except (ValueError, LookupError, TypeError, AttributeError) as exc:  # not what `save` wrote
         message = f"cannot read the predictor in {folder}: {exc}. Refit with 'joulecast train'"
+        raise BadRecord(message) from exc
+
+
+@cache
+def load_short_runs(folder: Path = PRETRAINED) -> ShortRuns:
+    """What sharpens the answers of the bundle in `folder`.
+
+    Raises
+    ------
+    NotFitted
+        When it is not there.
+    BadRecord
+        When it cannot be read.
+    """
+    from joulecast.estimator.calibration_kernel import Spreads  # no answer without runs needs it
+
+    path = folder / SHORT_RUNS
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        spreads = {
+            name: {t: Spreads(**facts) for t, facts in by_target.items()}
+            for name, by_target in raw["spreads"].items()
+        }
+        return ShortRuns(spreads, raw["scores"])
+    except FileNotFoundError as exc:
+        message = f"the predictor in {folder} cannot use runs. Refit it with 'joulecast train'"
+        raise NotFitted(message) from exc
+    except (ValueError, LookupError, TypeError, AttributeError) as exc:
+        message = f"cannot read {path}: {exc}. Refit with 'joulecast train'"
         raise BadRecord(message) from exc
 
 

@@ -12,7 +12,7 @@ from joulecast.core.errors import BadInput
 from joulecast.core.records import NOVELTIES
 from joulecast.estimator import bundle as bundles
 from joulecast.estimator import card as cards
-from joulecast.estimator import intervals, validate
+from joulecast.estimator import intervals, kshot, kshot_table, validate
 from joulecast.estimator.bundle import Bundle, Calibration, Known
 from joulecast.estimator.columns import POPULATIONS, populations
 from joulecast.estimator.fitting import REGIMES, TARGETS, fit
@@ -56,18 +56,18 @@ def train(
     say(f"fitting on {len(frame)} of {len(runs)} runs")
     fitted = fit(frame, seed)
     oofs = {p: validate.out_of_fold(frame, p, seed, progress=say) for p in validate.PROTOCOLS}
-    calibration = calibrate(frame, oofs)
     digests = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in inputs}
-    known = known_of(kept)
-    bundles.save(Bundle(fitted, calibration, known, digests), out)
+    bundles.save(Bundle(fitted, calibrate(frame, oofs), known_of(kept), digests), out)
+    short_runs, trials = kshot.study(frame, oofs)
+    bundles.save_short_runs(short_runs, out)
     card = cards.card_of(frame, oofs) | {
+        **kshot_table.card_of(trials, frame),
         "inputs": digests,
         "n_runs": len(frame),
         "n_set_aside": len(runs) - len(frame),
         "seed": seed,
     }
     bundles.write_json(card, out / bundles.CARD)
-    bundles.load.cache_clear()
     return card
 
 

@@ -12,7 +12,9 @@ from joulecast.estimator import columns as columns_of
 from joulecast.estimator import features, intervals, predictor
 
 if TYPE_CHECKING:
-    from joulecast.core.records import Machine, Setup
+    from collections.abc import Sequence
+
+    from joulecast.core.records import Machine, Run, Setup
     from joulecast.estimator.bundle import Bundle
     from joulecast.estimator.predictor import Answers
 
@@ -29,10 +31,37 @@ _FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow", "onnx": "ONNX"}
 _DATA = {"cifar10": "CIFAR-10, ", "imagenet": "images, "}
 
 
-def estimate_of(setup: Setup, level: float, notices: tuple[str, ...], *, explain: bool) -> Estimate:
-    """The answer to `setup`, the whole workload, with intervals at `level`."""
+def estimate_of(
+    setup: Setup,
+    level: float,
+    notices: tuple[str, ...],
+    *,
+    explain: bool,
+    runs: Sequence[Run] = (),
+) -> Estimate:
+    """The answer to `setup`, the whole workload, with intervals at `level`.
+
+    Parameters
+    ----------
+    runs : the user's own; those of this device or of this model sharpen the answer, and a complete
+        one of exactly this workload is the answer.
+    """
+    a = predictor.answer([setup], bundles.load(), level)
+    if not runs:
+        return _estimate(setup, a, level, notices, explain=explain)
+    from joulecast import answering_runs
+
+    after, said = answering_runs.sharpened(setup, a, runs, level)
+    a = after.answers if after else a
+    answer = _estimate(setup, a, level, (*notices, *said), explain=explain)
+    return answering_runs.finished(answer, setup, after, runs)
+
+
+def _estimate(
+    setup: Setup, a: Answers, level: float, notices: tuple[str, ...], *, explain: bool
+) -> Estimate:
+    """The answer to `setup` that the figures per sample `a` amount to."""
     bundle = bundles.load()
-    a = predictor.answer([setup], bundle, level)
     w, machine = setup.workload, setup.machine
     n = w.samples * w.epochs
     duration_s, energy_j = n * float(a.sample_s[0]), n * float(a.energy_j[0])
@@ -61,8 +90,8 @@ def estimate_of(setup: Setup, level: float, notices: tuple[str, ...], *, explain
         next_measurement=_next_measurement(setup, a, bundle, level),
         model=setup.architecture.name,
         hardware=machine.id,
-        model_text=_model_line(setup),
-        hardware_text=_hardware_line(machine),
+        model_text=model_line(setup),
+        hardware_text=hardware_line(machine),
         workload=w,
         explanation=_explanation(a, bundle, n) if explain else None,
     )
@@ -115,7 +144,8 @@ def _regime(a: Answers) -> str:
     return str(columns_of.regimes(a.columns)[0])
 
 
-def _model_line(setup: Setup) -> str:
+def model_line(setup: Setup) -> str:
+    """The network and the workload in one line."""
     a, w = setup.architecture, setup.workload
     shape = "x".join(map(str, a.input_shape))
     unit = " tokens" if len(a.input_shape) == 1 else ""
@@ -126,7 +156,8 @@ def _model_line(setup: Setup) -> str:
     )
 
 
-def _hardware_line(m: Machine) -> str:
+def hardware_line(m: Machine) -> str:
+    """The machine and its parts in one line."""
     parts = []
     if m.gpu is not None:
         capped = m.gpu_power_limit_w not in {None, m.gpu.tdp_w}

@@ -11,7 +11,7 @@ from joulecast.core.records import Setup, Workload
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from joulecast.core.records import Architecture, Estimate, Machine
+    from joulecast.core.records import Architecture, Estimate, Machine, Run
 
 _CHUNK = 4096
 _LEAST_TRAINED = 1e-3
@@ -37,6 +37,7 @@ def estimate(  # noqa: PLR0913 (the public interface)
     power_limit_w: float | None = None,
     scope: str = "system",
     level: float = 0.9,
+    runs: str | Path | Iterable[str | Path | Run] | None = None,
     explain: bool = False,
     force: bool = False,
 ) -> Estimate:
@@ -45,7 +46,8 @@ def estimate(  # noqa: PLR0913 (the public interface)
     Parameters
     ----------
     model : catalogue name, `Architecture`, ``torch.nn.Module``, or path to a config.json.
-    hardware : machine or device id, ``8xh100-sxm``, `Machine`, or path to a TOML file.
+    hardware : machine or device id, ``8xh100-sxm``, `Machine`, path to a TOML file, or ``auto``
+        for the machine this runs on.
     task : ``train``, ``infer`` (or ``inference``); ``None``: train, but refused for an LLM.
     epochs, samples : samples per epoch; 50,000 if not given.
     batch_size : samples per step and device. input_shape : without the batch.
@@ -53,6 +55,8 @@ def estimate(  # noqa: PLR0913 (the public interface)
     trainable_frac : 0..1. loader_workers : data-loading processes, if known.
     power_limit_w : watts per GPU. level : of the intervals, 0.5..0.995.
     scope : gpu, cpu, dram, system (their sum, the papers' Eq. 3) or wall.
+    runs : measured runs to lean on: a folder of records, or `Run` records; ``None`` for the user's
+        own folder, ``()`` for none. Only those of this machine or of this model count.
     explain : fill `Estimate.explanation`. force : answer even if the weights do not fit.
 
     Raises
@@ -68,6 +72,7 @@ def estimate(  # noqa: PLR0913 (the public interface)
     """
     from joulecast import asking
     from joulecast.answering import estimate_of
+    from joulecast.known_runs import runs_given
 
     asking.refuse_absurd(
         epochs=epochs,
@@ -83,7 +88,8 @@ def estimate(  # noqa: PLR0913 (the public interface)
     framework = asking.framework_named(framework)
     shape = asking.shape_asked(input_shape, seq_len)
     architecture = asking.find_architecture(model, shape, framework)
-    machine = asking.configured(asking.find_machine(hardware), n_gpus, power_limit_w)
+    found, detected = asking.find_machine(hardware)
+    machine = asking.configured(found, n_gpus, power_limit_w)
     workload = Workload(
         task=asking.task_of(task, architecture),
         samples=50_000 if samples is None else samples,
@@ -101,7 +107,9 @@ def estimate(  # noqa: PLR0913 (the public interface)
     setup = Setup(machine, architecture, workload, asking.scope_of(scope, machine))
     notices = asking.notices(setup, samples_given=samples is not None)
     notices += asking.memory_notices(setup, force=force)
-    return estimate_of(setup, level, notices, explain=explain)
+    known, skipped = runs_given(runs)
+    notices += detected + skipped
+    return estimate_of(setup, level, notices, explain=explain, runs=known)
 
 
 def predict_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
@@ -182,8 +183,17 @@ def _at_shape(found: Architecture, input_shape: tuple[int, ...] | None) -> Archi
     return shapes.resized(found, input_shape)
 
 
-def find_machine(hardware: str | Path | Machine) -> Machine:
-    """The machine that `hardware` means."""
+def find_machine(hardware: str | Path | Machine) -> tuple[Machine, tuple[str, ...]]:
+    """The machine that `hardware` means, and what had to be assumed about it."""
+    if isinstance(hardware, str) and hardware.strip().lower() == "auto":
+        from joulecast.this_machine import this_machine
+
+        detected = this_machine(environ=os.environ)
+        return detected.machine, detected.notices
+    return _named_machine(hardware), ()
+
+
+def _named_machine(hardware: str | Path | Machine) -> Machine:
     from joulecast.datasets import hardware as shelf
 
     if isinstance(hardware, Machine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +30,28 @@ def explanation(estimate: Estimate, *, width: int = WIDTH) -> str:
         _shares("where the power goes", told.get("power_terms_w"), _watts),
         _features(told.get("features") or ()),
         _learners(told.get("learners") or {}, estimate.energy_j),
+        _calibration(told.get("calibration") or {}),
         _nearest(told.get("nearest") or estimate.evidence, width),
     )
     text = "\n\n".join("\n".join(lines) for lines in map(list, blocks) if lines)
     return f"\n{text}\n" if text else "\nno explanation comes with this answer\n"
+
+
+def _calibration(told: Mapping[str, Any]) -> Iterator[str]:
+    """What the user's own runs moved, and which of them."""
+    if not told:
+        return
+    yield "  what your own runs moved"
+    for quantity, offset in told["offsets"].items():
+        now, before = math.exp(offset["sd"]), math.exp(offset["sd_before"])
+        factor = f"x {offset['factor']:.2f}"
+        yield f"    {_plain(quantity):<12}{factor}, unsure by x/÷ {now:.2f} instead of {before:.2f}"
+    for run in told["runs"][:_MOST]:
+        parts = [
+            f"{_plain(q)} x {ratio:.2f} (weight {run['weight'][q]:.2f})"
+            for q, ratio in run["measured_over_expected"].items()
+        ]
+        yield f"    {run['model']} on {run['device']}, {run['n']} measured: {', '.join(parts)}"
 
 
 def _watts(power_w: float) -> str:

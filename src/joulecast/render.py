@@ -30,6 +30,10 @@ _NOVELTY = {
     "new-hardware": "new hardware: {hardware} was never measured in this use, {model} was",
     "new-pair": "new pair: {model} was never measured on {hardware}",
 }
+_MEASURED_HERE = {
+    "short-run": "from your own runs of this network on this machine",
+    "measured": "your own run of just this",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +64,14 @@ def one_screen(
     rows = [_energy(estimate), _time(estimate), _Row("power", format_si(estimate.power_w, "W"))]
     rows += [*_carbon(estimate), *_cost(estimate, currency)]
     lines += _aligned(rows, width)
-    lines += _labelled("basis", _basis(estimate), width)
+    lines += labelled("basis", _basis(estimate), width)
     if estimate.next_measurement:
-        lines += _labelled("sharpen", estimate.next_measurement, width)
+        lines += labelled("sharpen", estimate.next_measurement, width)
     shown = estimate.notices if max_notes is None else estimate.notices[:max_notes]
     for notice in shown:
-        lines += _labelled("note", notice, width)
+        lines += labelled("note", notice, width)
     if hidden := len(estimate.notices) - len(shown):
-        lines += _labelled("note", f"{hidden} more: --explain shows them", width)
+        lines += labelled("note", f"{hidden} more: --explain shows them", width)
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -218,7 +222,9 @@ def _basis(estimate: Estimate) -> str:
         words.append("extrapolated")
     if not estimate.stable:
         words.append("not yet stable")
-    if estimate.novelty is not None:
+    if estimate.basis in _MEASURED_HERE:
+        words.append(_MEASURED_HERE[estimate.basis])
+    elif estimate.novelty is not None:
         names = {
             "model": estimate.model or "this network",
             "hardware": estimate.hardware or "this machine",
@@ -227,7 +233,8 @@ def _basis(estimate: Estimate) -> str:
     return ", ".join(words)
 
 
-def _labelled(label: str, text: str, width: int) -> list[str]:
+def labelled(label: str, text: str, width: int) -> list[str]:
+    """Lines of `text` behind its label, wrapped at `width` columns."""
     return textwrap.wrap(
         " ".join(text.split()),
         width,
