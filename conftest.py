@@ -3,10 +3,11 @@
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
 OPTIONAL = ("torch", "fvcore", "sklearn", "lightgbm", "pandas", "fastapi", "uvicorn", "matplotlib")
 
@@ -19,3 +20,14 @@ def pytest_configure(config: "pytest.Config") -> None:
     """Pass over modules that need a package which is not installed, when looking for doctests."""
     if any(find_spec(package) is None for package in OPTIONAL):
         config.option.doctest_ignore_import_errors = True
+
+
+@pytest.fixture(autouse=True)
+def own_folders(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> "Path":
+    """Empty user folders: no test reads or writes the runs and machines of whoever runs it."""
+    home = tmp_path_factory.getbasetemp() / "user"
+    for variable in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(variable, str(home / variable.lower()))
+    return home

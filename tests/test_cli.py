@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,6 +85,7 @@ def test_every_option_reaches_the_call(question: Question) -> None:
         "--task inference --epochs 2 --samples 1000 --batch-size 64 --input 3x224x224 --seq-len 128"
         " --precision bf16 --framework keras --optimizer adam --trainable-frac 0.5 --gpus 8"
         " --power-limit 250 --workers 4 --scope gpu --level 0.8 --force --explain"
+        " --runs . .."
     )
     cli.estimate_main([*NAMED, *text.split()])
     assert question.asked == {
@@ -102,9 +104,16 @@ def test_every_option_reaches_the_call(question: Question) -> None:
         "loader_workers": 4,
         "scope": "gpu",
         "level": 0.8,
+        "runs": [Path(), Path("..")],
         "force": True,
         "explain": True,
     }
+
+
+def test_no_runs_leans_on_none(question: Question) -> None:
+    """`--no-runs` keeps the user's own records out of the answer."""
+    cli.estimate_main([*NAMED, "--no-runs"])
+    assert question.asked["runs"] == ()
 
 
 def test_joulecast_estimate_is_the_same_command(

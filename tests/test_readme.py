@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from joulecast import api, cli
+from joulecast.options import joulecast_parser
+from joulecast.options_profile import split_command
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -16,10 +18,24 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
+def test_the_session_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The example measures two epochs and extrapolates them."""
+    exec(compile(blocks("python")[1], "README.md", "exec"), {})  # noqa: S102 (our own text)
+    assert capsys.readouterr().out == "True\n"
+
+
+@pytest.mark.parametrize(
+    "line", re.findall(r"^\$ joulecast (.*?) *(?:#.*)?$", README, re.MULTILINE)
+)
+def test_every_command_shown_is_accepted(line: str) -> None:
+    """The options of each `joulecast` line exist."""
+    words, _ = split_command(line.split())
+    assert joulecast_parser().read(words).verb == words[0]
+
+
 def test_the_python_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """The example prints an energy, a duration and a prediction for the row."""
-    (example,) = blocks("python")
-    exec(compile(example, "README.md", "exec"), {})  # noqa: S102 (our own text)
+    exec(compile(blocks("python")[0], "README.md", "exec"), {})  # noqa: S102 (our own text)
     printed = capsys.readouterr().out.splitlines()
     assert re.match(r"\d+\.\d{3} kWh, \d+ min, (seen|new)-", printed[0])
     assert float(printed[1]) > 0

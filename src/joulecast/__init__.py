@@ -22,6 +22,10 @@ if TYPE_CHECKING:
         Setup,
         Workload,
     )
+    from joulecast.estimator.extrapolate_epochs import extrapolate_epochs
+    from joulecast.estimator.extrapolate_steps import extrapolate_steps
+    from joulecast.estimator.extrapolate_trace import extrapolate_trace
+    from joulecast.measuring import Session
 
 __version__ = "0.1.0"
 
@@ -33,10 +37,14 @@ __all__ = [
     "Machine",
     "Measurement",
     "Run",
+    "Session",
     "Setup",
     "Workload",
     "__version__",
     "estimate",
+    "extrapolate_epochs",
+    "extrapolate_steps",
+    "extrapolate_trace",
     "predict_table",
     "train",
 ]
@@ -54,6 +62,10 @@ _HOMES = {
         "Setup",
         "Workload",
     ),
+    "joulecast.estimator.extrapolate_epochs": ("extrapolate_epochs",),
+    "joulecast.estimator.extrapolate_steps": ("extrapolate_steps",),
+    "joulecast.estimator.extrapolate_trace": ("extrapolate_trace",),
+    "joulecast.measuring": ("Session",),
 }
 
 if not TYPE_CHECKING:  # a type checker that saw this would take any name for public

@@ -30,7 +30,17 @@ def estimate_main(argv: Sequence[str] | None = None) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `joulecast` with its verbs; the exit code."""
-    return _guarded("joulecast", lambda words: _verb(joulecast_parser().read(words)), argv)
+    return _guarded("joulecast", lambda words: _verb(_read(words)), argv)
+
+
+def _read(argv: Sequence[str]) -> argparse.Namespace:
+    """The options in `argv`; what stands behind ``--`` is a command of the user's."""
+    from joulecast.options_profile import split_command
+
+    words, command = split_command(argv)
+    ask = joulecast_parser().read(words)
+    ask.command = command
+    return ask
 
 
 def _guarded(
@@ -72,18 +82,9 @@ def _say(text: str) -> None:
 
 def _verb(ask: argparse.Namespace) -> int:
     if ask.verb is None:
-        message = "name a verb: estimate, predict, accuracy, train, list-models, list-hw or version"
+        message = f"name a verb: {', '.join(_VERBS)}"
         raise BadInput(message)
-    verbs = {
-        "estimate": _ask,
-        "predict": _predict,
-        "accuracy": _accuracy,
-        "train": _train,
-        "list-models": lambda ask: _list("models", as_json=ask.json),
-        "list-hw": lambda ask: _list("hardware", as_json=ask.json),
-        "version": _version,
-    }
-    return verbs[ask.verb](ask)
+    return _VERBS[ask.verb](ask)
 
 
 def _ask(ask: argparse.Namespace) -> int:
@@ -112,6 +113,8 @@ def _estimated(ask: argparse.Namespace) -> Estimate:
     from joulecast import api
 
     given = {name: getattr(ask, name) for name in QUESTION if getattr(ask, name) is not None}
+    if ask.no_runs:
+        given["runs"] = ()
     return api.estimate(ask.model, ask.hw, **{"task": None, **given})
 
 
@@ -210,6 +213,38 @@ def _print_json(value: Any) -> None:  # noqa: ANN401
     from joulecast.tables import as_json
 
     _say(as_json(value))
+
+
+def _profile(ask: argparse.Namespace) -> int:
+    from joulecast.profiling import profile
+
+    return profile(ask)
+
+
+def _doctor(ask: argparse.Namespace) -> int:
+    from joulecast.profiling import doctor
+
+    return doctor(ask)
+
+
+def _dataset(ask: argparse.Namespace) -> int:
+    from joulecast.profiling import build_dataset
+
+    return build_dataset(ask)
+
+
+_VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "estimate": _ask,
+    "profile": _profile,
+    "doctor": _doctor,
+    "predict": _predict,
+    "accuracy": _accuracy,
+    "dataset": _dataset,
+    "train": _train,
+    "list-models": lambda ask: _list("models", as_json=ask.json),
+    "list-hw": lambda ask: _list("hardware", as_json=ask.json),
+    "version": _version,
+}
 
 
 if __name__ == "__main__":

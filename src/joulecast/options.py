@@ -35,6 +35,7 @@ QUESTION = (
     "trainable_frac",
     "loader_workers",
     "scope",
+    "runs",
     "explain",
     "force",
 )
@@ -66,7 +67,7 @@ def _option_names(parser: argparse.ArgumentParser, argv: Sequence[str]) -> list[
     for action in parser._actions:  # noqa: SLF001 (argparse offers no other list)
         if isinstance(action.choices, dict):
             chosen = (action.choices[word] for word in argv if word in action.choices)
-            names += [name for sub in chosen for name in _option_names(sub, ())]
+            names += [name for sub in chosen for name in _option_names(sub, argv)]
         names += [option for option in action.option_strings if option.startswith("--")]
     return names
 
@@ -141,7 +142,7 @@ def fill_estimate(parser: argparse.ArgumentParser) -> None:
     """Add the options of `estimate` to `parser`."""
     option = parser.add_argument
     option("--model", metavar="NAME", help="network: a catalogue name, or a config.json")
-    option("--hw", metavar="NAME", help="machine: an id such as hc3, a GPU or a TOML file")
+    option("--hw", metavar="NAME", help="machine: an id such as hc3, a GPU, a TOML file, or auto")
     _workload(parser.add_argument_group("what is run"))
     _machine(parser.add_argument_group("on what"))
     _price(parser.add_argument_group("CO2e, money and budgets"))
@@ -188,6 +189,9 @@ def joulecast_parser() -> Parser:
         listing = verbs.add_parser(verb, help=f"all known {what}", allow_abbrev=False)
         listing.add_argument("--json", action="store_true", help="as one JSON object")
     verbs.add_parser("version", help="print the version", allow_abbrev=False)
+    from joulecast.options_profile import add_verbs
+
+    add_verbs(verbs)
     return parser
 
 
@@ -239,6 +243,9 @@ def _price(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class privat
 def _output(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--level", type=number(0.5, 0.995), metavar="F", help="of the interval (0.9)")
+    known = "measured runs to lean on (default: your own)"
+    add("--runs", nargs="+", action="extend", type=existing, metavar="DIR", help=known)
+    add("--no-runs", action="store_true", help="lean on none")
     add("--explain", action="store_true", default=None, help="what made the answer")
     add("--json", action="store_true", help="one JSON object on stdout")
     add("--list-models", action="store_true", help="all known networks")

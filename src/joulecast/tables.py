@@ -27,7 +27,13 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "mem_bytes": lambda size: f"{size / BYTES_PER_GB:.0f} GB",
     "year": str,
     "width": lambda factor: f"x {factor:.2f}",
-    **dict.fromkeys(("mdape", "mape", "p90", "bias", "coverage"), _percent),
+    **dict.fromkeys(
+        (
+            *("mdape", "mape", "p90", "bias", "coverage", "plain_mean"),
+            *("mdape_before", "mdape_of_time", "mdape_of_power", "devices", "devices_before"),
+        ),
+        _percent,
+    ),
 }
 _HEADS = {
     "n": "n",
@@ -49,7 +55,7 @@ def print_listing(what: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the known networks (`what` is ``models``) or machines and devices, one a line."""
     names = list(dict.fromkeys(key for row in rows for key in row))
     noun = "networks" if what == "models" else "machines and devices"
-    _print_table(f"{len(rows):,} {noun}", names, [[row.get(n) for n in names] for row in rows])
+    print_table(f"{len(rows):,} {noun}", names, [[row.get(n) for n in names] for row in rows])
 
 
 def print_card(card: Mapping[str, Any], *, full: bool) -> None:
@@ -58,11 +64,11 @@ def print_card(card: Mapping[str, Any], *, full: bool) -> None:
     if full or not protocols:
         for name, part in card.items():
             for table in _flattened(_words(name), part):
-                _print_table(*table)
+                print_table(*table)
         return
     for table in _flattened("out-of-group error", protocols):
-        _print_table(*table)
-    _print_table(*_compared(card))
+        print_table(*table)
+    print_table(*_compared(card))
 
 
 def _compared(card: Mapping[str, Any]) -> Table:
@@ -163,7 +169,8 @@ def _cell(name: str, value: Any) -> str:  # noqa: ANN401
     return f"{value:,.3g}"
 
 
-def _print_table(title: str, names: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:
+def print_table(title: str, names: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:
+    """Print `lines` of cells below the `names` of their columns."""
     from rich.console import Console
     from rich.table import Table as Grid
 
