@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from joulecast.core.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 SCHEMA = "joulecast.run/1"
 SUFFIX = ".json"
@@ -76,8 +77,7 @@ def write_run(run: Run, path: Path) -> None:
 
 def to_dict(run: Run) -> dict[str, Any]:
     """What the record of `run` holds: plain values under the field names."""
-    record: dict[str, Any] = _plain({"schema": SCHEMA, **asdict(run)})
-    return record
+    return {"schema": SCHEMA, **_plain(run)}
 
 
 def write_text(text: str, path: Path) -> None:
@@ -147,7 +147,9 @@ def read_runs(places: Path | Iterable[Path]) -> RunFolder:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
     """`value` in what JSON can hold: numbers that are not finite become null."""
-    if isinstance(value, dict):
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]

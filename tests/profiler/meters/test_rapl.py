@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,14 +142,14 @@ def test_amd_uses_the_same_door(tmp_path: Path) -> None:
 def root_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     """Names of zones whose counter answers "permission denied", even to root."""
     denied: set[str] = set()
-    read_text = Path.read_text
+    really_open = os.open
 
-    def read(path: Path, *args: Any, **named: Any) -> str:  # noqa: ANN401
-        if path.name == "energy_uj" and path.parent.name in denied:
+    def attempt(path: Path, *args: Any, **named: Any) -> int:  # noqa: ANN401
+        if Path(path).name == "energy_uj" and Path(path).parent.name in denied:
             raise PermissionError(13, "Permission denied", str(path))
-        return read_text(path, *args, **named)
+        return really_open(path, *args, **named)
 
-    monkeypatch.setattr(Path, "read_text", read)
+    monkeypatch.setattr(os, "open", attempt)
     return denied  # type: ignore[return-value]
 
 
