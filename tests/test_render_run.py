@@ -37,6 +37,7 @@ def test_each_scope_says_how_it_was_got() -> None:
     assert "gpu 0.17 (nvml-counter)" in text
     assert "cpu 0.083 (modelled: tdp-model)" in text
     assert "net of idle 0.17" in text  # (930 - 30 x 10) J = 0.175 Wh
+    assert "net of idle 0.25" in run_screen(a_run(seen), idle_s=1.0)  # (930 - 30 x 1) J = 0.25 Wh
     assert "stalls 2.0 s" in text
 
 

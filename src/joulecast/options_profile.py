@@ -123,6 +123,8 @@ def _record(group: Any) -> None:  # noqa: ANN401
     add("--no-save", action="store_true", help="measure only, keep no record")
     add("--no-trace", action="store_true", help="keep the record without its power trace")
     add("--period", type=duration(0.001, 60), default=0.1, metavar="TIME", help="between samples")
+    literal = "idle time that net energy subtracts (the papers' fixed T_idle; default: the run's)"
+    add("--idle-time", dest="idle_s", type=duration(0, 1e7), metavar="TIME", help=literal)
     add("--quiet", action="store_true", help="no progress")
 
 

@@ -66,13 +66,17 @@ class Desk:
         self.line.clear()
         saved = self.keep(run)
         if self.ask.json:
-            told = to_dict(run) | {"record": saved or None}
+            m = run.measurement
+            net_j = {scope: m.net_energy_j(scope, self.ask.idle_s) for scope in m.energy_j}
+            told = to_dict(run) | {"record": saved or None, "net_energy_j": net_j}
             told |= {"extrapolated": None if whole is None else asdict(whole)}
             sys.stdout.write(as_json(told))
             for notice in run.measurement.notices:
                 sys.stderr.write(f"note: {notice}\n")
         else:
-            (stream or sys.stdout).write(run_screen(run, head_of(run), whole, saved))
+            (stream or sys.stdout).write(
+                run_screen(run, head_of(run), whole, saved, idle_s=self.ask.idle_s)
+            )
 
 
 def choice_of(ask: argparse.Namespace) -> MeterChoice:

@@ -25,6 +25,7 @@ def run_screen(
     whole: Estimate | None = None,
     saved: str = "",
     *,
+    idle_s: float | None = None,
     width: int = WIDTH,
 ) -> str:
     """What was measured, on one screen.
@@ -32,11 +33,12 @@ def run_screen(
     Parameters
     ----------
     head : lines that name the workload and the machine. whole : the run extrapolated from this one.
-    saved : where the record lies.
+    saved : where the record lies. idle_s : seconds of idle that the net energy subtracts, ``None``
+        for as many as the run took.
     """
     m = run.measurement
     lines = [*head, ""]
-    for label, text in _figures(m):
+    for label, text in _figures(m, idle_s):
         lines += labelled(label, text, width)
     for label, text in _epochs(m.epochs):
         lines += labelled(label, text, width)
@@ -65,8 +67,8 @@ def extrapolation(whole: Estimate) -> str:
     )
 
 
-def _figures(m: Measurement) -> Iterator[tuple[str, str]]:
-    yield "energy", _energy(m)
+def _figures(m: Measurement, idle_s: float | None) -> Iterator[tuple[str, str]]:
+    yield "energy", _energy(m, idle_s)
     if m.duration_s is not None:
         sample_s = m.steady_sample_s
         steady = f", {format_si(sample_s, 's')} per sample when steady" if sample_s else ""
@@ -93,7 +95,7 @@ def _side(m: Measurement) -> Iterator[tuple[str, str]]:
         yield "gpu", f"utilisation {100 * m.gpu_util_frac:.0f} %{memory}"
 
 
-def _energy(m: Measurement) -> str:
+def _energy(m: Measurement, idle_s: float | None) -> str:
     """Joules by scope, each with how it was got; a scope that nothing saw is named."""
     if not m.energy_j:
         return "not measured: no meter saw anything ('joulecast doctor' says why)"
@@ -105,7 +107,7 @@ def _energy(m: Measurement) -> str:
         for scope in _SCOPES
         if scope in m.energy_j
     ]
-    net = m.net_energy_j("system")
+    net = m.net_energy_j("system", idle_s)
     if net is not None:
         parts.append(f"net of idle {net / scale:.{decimals(net / scale)}f}")
     if total is None:
