@@ -60,6 +60,12 @@ class Sharpened:
     counted: tuple[int, ...]
     near: tuple[int, ...]
 
+    def kept(self, runs: Iterable[Run], scope: Scope) -> list[Run]:
+        """Those of `runs` that were not set aside as absurd in time or in the power of `scope`."""
+        absurd = [self.solved[q].absurd for q in ("time", *SCOPE_PARTS[scope])]
+        out = {id(r) for a in absurd for i in np.flatnonzero(a) for r in self.cells[int(i)].runs}
+        return [run for run in runs if id(run) not in out]
+
     @property
     def startup_s(self) -> float:
         """Seconds that a start takes on top of the rate, as the pair's own runs had it."""
@@ -93,8 +99,11 @@ def sharpen(
     residual = _residuals(cells, expected, setup)
     spreads = given.short_runs.spreads[group_of(zero_shot)]
     brief = np.array([_brief_variance(c) for c in cells])
+    scatter = np.array([c.scatter**2 / c.n for c in cells])
     solved = {
-        q: problem.solved(y, brief * (q != "time"), spreads["time" if q == "time" else "power"])
+        q: problem.solved(y, scatter, spreads["time"])
+        if q == "time"
+        else problem.solved(y, brief, spreads["power"])
         for q, y in residual.items()
     }
     notices += _doubts(cells, solved, residual)
@@ -104,7 +113,9 @@ def sharpen(
     same = across.device[0] & across.model[0] & (asked.kinds[0, 3] == there.kinds[:, 3])
     near = tuple(i for i in counted if same[i] and across.distance[0, i] <= kernel.NEAR)
     basis: Basis = "short-run" if near else "calibrated"
+    repeats = max((cells[i].scatter for i in near), default=0.0)
     half = _half_widths(setup, zero_shot, solved, basis, given)
+    half = {q: math.hypot(h, repeats * _two_sided(given.level)) for q, h in half.items()}
     if not _is_refuted(residual, expected, counted):
         half = {q: min(h, _zero_shot_half(q, zero_shot, given)) for q, h in half.items()}
     answers = _moved(setup, zero_shot, solved)
@@ -195,9 +206,14 @@ def _half_widths(
 
 def repeat_half(level: float) -> float:
     """Half width of an interval that repeats of one run alone would need, natural log."""
+    return _two_sided(level) * kernel.REPEAT
+
+
+def _two_sided(level: float) -> float:
+    """Standard deviations on either side of a normal mean that hold `level` of it."""
     from statistics import NormalDist  # slow to import
 
-    return NormalDist().inv_cdf((1 + level) / 2) * kernel.REPEAT
+    return NormalDist().inv_cdf((1 + level) / 2)
 
 
 def _zero_shot_half(quantity: str, a: Answers, given: Given) -> float:

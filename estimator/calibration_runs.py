@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from joulecast.core.records import MEASURED_SOURCES
+from joulecast.core import records
 from joulecast.estimator.frame import SET_ASIDE
 from joulecast.estimator.predictor import device_of, group_of
 
@@ -27,6 +27,7 @@ SCOPE_PARTS = {**{part: (part,) for part in PARTS}, "system": PARTS, "wall": PAR
 MOST = 64
 """Workloads that are looked at: those most like the one asked about."""
 _CLOSE = 0.01
+_LOST = "({}): a meter of {} was lost for a while; its power is out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +36,59 @@ class Cell:
 
     Attributes
     ----------
-    run : one of them. n : how many. sample_s : seconds per sample.
+    runs : one or more. sample_s : seconds per sample.
     power_w : watts by part, or by the whole scope where no part was measured; sensors only.
     window_s : seconds of the longest window, ``None`` where a record holds one sample's figures.
     startup_s : seconds that a start costs on top of the rate.
+    scatter : standard deviation of the natural logarithm of the runs' rates, 0 for a single run.
     """
 
-    run: Run
-    n: int
+    runs: tuple[Run, ...]
     sample_s: float
     power_w: Mapping[str, float]
     window_s: float | None
     startup_s: float
+    scatter: float = 0.0
+
+    @property
+    def run(self) -> Run:
+        """One of them."""
+        return self.runs[-1]
+
+    @property
+    def n(self) -> int:
+        """How many runs."""
+        return len(self.runs)
 
 
 def is_measured(run: Run, scope: str) -> bool:
-    """Whether sensors alone stand behind a scope; ``+`` joins sources.
+    """Whether sensors alone stand behind a scope, and saw nearly all of the session.
 
     A record that tells no source of anything counts if it names its meter.
     """
     sources = run.measurement.energy_source
-    if not sources:
-        return bool(run.meter)
-    return all(part in MEASURED_SOURCES for part in sources.get(scope, "").split("+"))
+    known = records.is_measured(sources.get(scope, "")) if sources else bool(run.meter)
+    return known and not _missed(run.measurement, scope)
+
+
+def _missed(m: Measurement, scope: str) -> bool:
+    """Whether a sensor of a scope, or of a part of a sum, was gone for some of the session."""
+    sensors = [r for r in m.meters if records.is_measured(r.energy_source)]
+    own = [r for r in sensors if r.scope == scope]
+    behind = own or [r for r in sensors if r.scope in SCOPE_PARTS.get(scope, ())]
+    return any(r.seen_frac is not None and r.seen_frac < records.SEEN_ENOUGH for r in behind)
 
 
 def cells_of(setup: Setup, runs: Iterable[Run]) -> tuple[list[Cell], tuple[str, ...]]:
     """Runs of the asked device or model as cells, and a sentence per reason to leave some out."""
     alike: dict[tuple[object, ...], list[Run]] = {}
     left_out: dict[str, list[str]] = {}
+    lost: dict[str, list[str]] = {}
     group, device = group_of(setup.architecture), device_of(setup)
     for run in runs:
         own_group, own_device = group_of(run.setup.architecture), device_of(run.setup)
+        if not run.setup.architecture.name:  # a job that did not say what it ran
+            continue
         if not own_device or (own_group != group and own_device != device):
             continue
         reason = _reason_against(run)
@@ -74,9 +96,14 @@ def cells_of(setup: Setup, runs: Iterable[Run]) -> tuple[list[Cell], tuple[str, 
             left_out.setdefault(reason, []).append(run.setup.architecture.name or "a run")
         else:
             alike.setdefault(_workload_key(run.setup, own_group, own_device), []).append(run)
+            for part in PARTS:
+                if part in run.measurement.energy_j and _missed(run.measurement, part):
+                    lost.setdefault(part, []).append(run.setup.architecture.name or "a run")
     ranked = sorted(alike, key=lambda key: _difference(key, setup, group, device))
     cells = [_cell(part) for key in ranked[:MOST] for part in _by_parts(alike[key])]
-    return cells, tuple(_sentence(*item) for item in left_out.items())
+    said = [_sentence("left out ({}): {}", *item) for item in left_out.items()]
+    said += [_sentence(_LOST, *item) for item in lost.items()]
+    return cells, tuple(said)
 
 
 def is_same_model(a: Setup, b: Setup) -> bool:
@@ -93,12 +120,23 @@ def _reason_against(run: Run) -> str:
         return "the architecture was not counted"
     if not (_amount(run.setup.workload.batch_size) and device and _amount(device.tdp_w)):
         return "batch size or TDP cannot be right"
+    if (device.idle_w or 0.0) >= device.tdp_w:
+        return "its device draws no less when idle than it can at most"
     if any(flag in run.quality_flag for flag in SET_ASIDE):
         return "a quality flag sets it aside"
+    return _reason_against_rate(run)
+
+
+def _reason_against_rate(run: Run) -> str:
+    """Why a run tells no steady rate; empty if it does."""
     m = run.measurement
     if run.status != "complete" and m.steady_sample_s is None and len(m.epochs) < 2:
         return "it ended before it was steady"
-    return "" if _sample_s(run) is not None else "it has no duration per sample"
+    if _sample_s(run) is not None:
+        return ""
+    if m.samples is None and (_amount(m.duration_s) or m.epochs):
+        return "tell the session its samples: epoch_end(samples=...)"
+    return "it has no duration per sample"
 
 
 def _workload_key(s: Setup, group: str, device: str) -> tuple[object, ...]:
@@ -124,14 +162,15 @@ def _amount(value: float | None) -> float | None:
 
 
 def _sample_s(run: Run) -> float | None:
-    """Steady seconds per sample."""
+    """Steady seconds per sample; only samples that were counted tell, never those planned."""
     m = run.measurement
     if _amount(m.steady_sample_s):
         return m.steady_sample_s
-    shared = m.samples / len(m.epochs) if m.samples and m.epochs else run.setup.workload.samples
-    rates_s = [e.duration_s / (e.samples or shared) for e in m.epochs if _amount(e.duration_s)]
-    if rates_s and all(map(_amount, rates_s)):
-        return _median(rates_s[1:] or rates_s)
+    shared = (_amount(m.samples) or math.nan) / max(len(m.epochs), 1)
+    rates_s = [e.duration_s / (_amount(e.samples) or shared) for e in m.epochs]
+    known_s = list(filter(_amount, rates_s[1:])) or list(filter(_amount, rates_s[:1]))
+    if known_s:
+        return _median(known_s)
     duration_s, samples = _amount(m.duration_s), _amount(m.samples)
     return duration_s / samples if duration_s and samples else None
 
@@ -188,10 +227,11 @@ def _cell(same: Sequence[tuple[Run, dict[str, float]]]) -> Cell:
         _startup_s(run.measurement, own) for (run, _), own in zip(same, sample_s, strict=True)
     ]
     windows_s = [_amount(run.measurement.duration_s) or 0.0 for run, _ in same if _is_window(run)]
+    logs = np.log(sample_s)
     return Cell(
-        run=same[-1][0],
-        n=len(same),
-        sample_s=_median(sample_s),
+        runs=tuple(run for run, _ in same),
+        sample_s=_middle(sample_s),
+        scatter=float(np.std(logs, ddof=1)) if len(logs) > 1 else 0.0,
         power_w={s: _median([power_w[s] for _, power_w in same]) for s in same[0][1]},
         window_s=max(windows_s, default=None),
         startup_s=_median(startup_s),
@@ -208,11 +248,18 @@ def _median(values: Sequence[float]) -> float:
     return values[0] if len(values) == 1 else float(np.median(values))
 
 
-def _sentence(reason: str, models: list[str]) -> str:
-    """Which runs were left out and why."""
+def _middle(values: Sequence[float]) -> float:
+    """Median; of two in the middle their geometric mean."""
+    ordered = sorted(values)
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    return low if low == high else math.sqrt(low * high)
+
+
+def _sentence(pattern: str, what: str, models: list[str]) -> str:
+    """What is said of how many runs, with the names of some."""
     names = ", ".join(list(dict.fromkeys(models))[:3])
     subject = "1 run" if len(models) == 1 else f"{len(models)} runs"
-    return f"{subject} left out ({names}): {reason}"
+    return f"{subject} {pattern.format(names, what)}"
 
 
 def covering(setup: Setup, runs: Iterable[Run]) -> list[Run]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from joulecast.core.errors import BadInput
 from joulecast.core.records import Estimate
+from joulecast.core.statistics import t_quantile
 from joulecast.core.units import format_duration
 
 if TYPE_CHECKING:
@@ -187,19 +188,12 @@ def normal_quantile(level: float) -> float:
 
 
 def student_quantile(level: float, freedom: float) -> float:
-    """Half width of the central interval of Student's t distribution at `level`.
-
-    Cornish-Fisher expansion in 1 / freedom (Abramowitz and Stegun 26.7.5); `freedom` >= 2.
+    """Half width of the central interval of Student's t distribution at `level`; `freedom` >= 1.
 
     >>> round(student_quantile(0.9, 10), 2)
     1.81
     """
-    z = normal_quantile(level)
-    f = max(freedom, 2.0)
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / f + second / f**2 + third / f**3
+    return t_quantile((1 + level) / 2, freedom)
 
 
 def spoken_span(seconds: float) -> str:

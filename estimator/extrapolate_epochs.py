@@ -49,7 +49,8 @@ class Widths:
     def half(self, logs: Array, level: float) -> float:
         """Half width, natural log, from the log costs of the epochs that show the spread."""
         n = len(logs)
-        at_level = shared.student_quantile(level, n - 1) / shared.student_quantile(0.9, n - 1)
+        freedom = max(n - 1, 2)  # the expected spread weighs as one epoch
+        at_level = shared.student_quantile(level, freedom) / shared.student_quantile(0.9, freedom)
         if n < 2:
             return self.single * at_level
         return self.spreads[min(n, len(self.spreads) + 1) - 2] * spread(logs) * at_level

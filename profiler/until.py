@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from array import array
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
 from joulecast.core.errors import BadInput
+from joulecast.core.statistics import t_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,24 +133,6 @@ def _standard_error(residuals: _Floats) -> float:
     correlation = float(residuals[1:] @ residuals[:-1]) / squares + 1 / n
     alike: float = min(max(correlation, 0.0), _MAX_CORRELATION)
     return math.sqrt(squares / (n - 1) / n * (1.0 + alike) / (1.0 - alike))
-
-
-def t_quantile(probability: float, freedom: int) -> float:
-    """Quantile of Student's t; within 0.2 % for 6 degrees of freedom and more, up to 0.975.
-
-    Expansion around the normal quantile (Abramowitz and Stegun 26.7.5).
-
-    >>> round(t_quantile(0.95, 7), 3)
-    1.895
-    """
-    z = NormalDist().inv_cdf(probability)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / float(freedom) ** power for power, term in enumerate(terms, 1))
 
 
 class Until:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import joulecast
-from joulecast import api, tables
-from joulecast.core.records import Estimate, Measurement, Run, Setup, StepTimes, Workload
+from joulecast import api, known_runs, tables
+from joulecast.core.records import (
+    Estimate,
+    Measurement,
+    MeterReport,
+    Run,
+    Setup,
+    StepTimes,
+    Window,
+    Workload,
+)
+from joulecast.core.run_files import default_folder, read_runs, to_dict, write_run
 from joulecast.datasets import architectures, hardware
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 SAMPLES = 50_000.0
 FIGURES = ("energy_j", "energy_low_j", "energy_high_j", "duration_s", "power_w", "net_energy_j")
@@ -103,6 +116,25 @@ def test_intervals_narrow_step_by_step() -> None:
     assert widths[0] > 2
     assert widths[3] < 1.25
     assert widths[4] == pytest.approx(1.04, abs=0.01)
+
+
+def test_repeats_that_disagree_widen_the_interval() -> None:
+    """Two runs of one workload, six times apart, are both inside the answer's interval."""
+    quick, slow = epoch(time=0.5), epoch(time=3.0)
+    answer = ask([quick, slow], epochs=10)
+    for run in (quick, slow):
+        lasted_s = 10 * (run.measurement.duration_s or 0.0)
+        assert answer.duration_low_s < lasted_s < answer.duration_high_s
+    assert width(ask([quick, quick], epochs=10)) < width(answer) / 3
+
+
+def test_unasked_loader_workers_are_those_of_the_own_runs() -> None:
+    """A record answers the question that it was measured for, without repeating its options."""
+    run = epoch(time=1.5, loader_workers=1)
+    told, untold = (ask([run], epochs=10, **w) for w in ({"loader_workers": 1}, {}))
+    assert untold.duration_s == pytest.approx(told.duration_s)
+    assert untold.workload is not None
+    assert untold.workload.loader_workers == 1
 
 
 @given(factor=st.floats(0.4, 2.5))
@@ -265,6 +297,117 @@ def test_a_wild_record_is_doubted_aloud() -> None:
     assert absurd.basis == "calibrated"
     assert absurd.duration_s == pytest.approx(ask().duration_s)
     assert any("set aside" in notice for notice in absurd.notices)
+
+
+@pytest.mark.parametrize("wild", [{"time": 1000.0}, {"power": 0.001}])
+def test_what_was_set_aside_is_never_the_answer(wild: dict[str, float]) -> None:
+    """A record of exactly the question that is absurd stays aside; a sane repeat is the answer."""
+    absurd = epoch(**wild)  # type: ignore[arg-type]
+    assert any("set aside" in notice for notice in ask([absurd]).notices)
+    assert ask([absurd]).basis != "measured"
+    sane = epoch("vgg16", loader_workers=2)
+    both = ask([absurd, sane])
+    assert both.basis == "measured"
+    assert both.duration_s == sane.measurement.duration_s
+
+
+def test_epochs_of_untold_size_say_nothing_of_the_rate() -> None:
+    """The samples that a session assumes are no count: the run is skipped, and told how to."""
+    run = epoch()
+    m = replace(run.measurement, samples=None, epochs=tuple(Window("e", 0.0, 9.0) for _ in "ab"))
+    answer = ask([replace(run, measurement=m)], epochs=3)
+    assert answer.basis == "zero-shot"
+    assert answer.duration_s == ask(epochs=3).duration_s
+    assert any("epoch_end(samples=...)" in notice for notice in answer.notices)
+
+
+def test_a_lost_gpu_is_no_measurement() -> None:
+    """Joules of a GPU that fell off the bus are a lower bound, the answer stays an estimate."""
+    run = epoch(power=0.4)
+    meters = (
+        MeterReport("nvml:0", "gpu", "nvml-counter", 1.0, seen_frac=0.1),
+        MeterReport("rapl:0", "cpu", "rapl", 1.0, seen_frac=1.0),
+    )
+    lost = replace(run, measurement=replace(run.measurement, meters=meters))
+    before, after = ask(), ask([lost])
+    assert after.basis == "short-run"
+    assert after.gpu_energy_j == pytest.approx(before.gpu_energy_j, rel=0.02)
+
+
+def test_a_folder_of_other_machines_changes_nothing(tmp_path: Path) -> None:
+    """Hundreds of records of another model elsewhere: the same answer, without a word."""
+    stranger = epoch("resnet18", "hc2", time=3.0)
+    for i in range(200):
+        write_run(replace(stranger, id=f"r{i}"), tmp_path / f"r{i}.json")
+    assert joulecast.estimate("vgg16", "hc3", samples=SAMPLES, runs=tmp_path) == ask()
+
+
+def test_of_the_own_folder_the_newest_thousand_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own folder may grow without end, an answer stays quick and says so."""
+    monkeypatch.setattr(known_runs, "NEWEST", 2)
+    run = epoch("resnet18")
+    for i in range(3):
+        write_run(replace(run, id=f"r{i}"), default_folder() / f"r{i}.json")
+    try:
+        answer = joulecast.estimate("vgg16", "hc3", samples=SAMPLES)
+    finally:
+        for path in default_folder().glob("*.json"):
+            path.unlink()
+    assert answer.evidence[0].n == 2
+    assert any("of 3 run records" in notice for notice in answer.notices)
+
+
+def places_of(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401
+    """Paths of all values in nested plain data."""
+    if here:
+        yield here
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places_of(part, (*here, key))
+
+
+def _full_facts() -> dict[str, Any]:
+    """A record in plain values in which every kind of part has something in it."""
+    run = epoch("resnet18")
+    windows = tuple(Window("e", 0.0, 10.0, {"gpu": 5.0}, 100.0, 3) for _ in "ab")
+    m = replace(
+        run.measurement,
+        epochs=windows,
+        meters=(MeterReport("nvml:0", "gpu", "nvml-counter", facts={"uuid": "1"}),),
+        steps=StepTimes(3, 1.0, 1.0),
+        notices=("x",),
+    )
+    facts = to_dict(replace(run, measurement=m, where={"node": "n"}))
+    loaded: dict[str, Any] = json.loads(json.dumps(facts))
+    return loaded
+
+
+FACTS = _full_facts()
+PLACES = [p for p in places_of(FACTS) if p != ("schema",)]
+ODD: list[Any] = ["x", "", None, True, -1, 0, 1.5, 10**400, [], ["x"], [None], {}, {"x": "x"}]
+
+
+@settings(max_examples=300)
+@given(where=st.sampled_from(PLACES), odd=st.sampled_from(ODD))
+def test_no_record_breaks_an_answer(where: tuple[Any, ...], odd: object) -> None:
+    """One value of another type, anywhere: left out with a notice, or as good as before."""
+    facts = copy.deepcopy(FACTS)
+    inner: Any = facts
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = odd
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.json"
+        path.write_text(json.dumps(facts), encoding="utf-8")
+        answer = ask([folder])  # type: ignore[list-item]
+        found = read_runs(Path(folder))
+    assert 0 < answer.energy_low_j <= answer.energy_j <= answer.energy_high_j < 1e12
+    if found.skipped:
+        assert answer.basis == "zero-shot"
+        assert answer.notices == (*ask().notices, *found.skipped)
+        assert "a.json" in found.skipped[0]
+    else:
+        assert to_dict(found.runs[0]).keys() == FACTS.keys()
 
 
 def test_a_run_that_cannot_count_is_named() -> None:

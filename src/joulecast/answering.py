@@ -46,11 +46,13 @@ def estimate_of(
     runs : the user's own; those of this device or of this model sharpen the answer, and a complete
         one of exactly this workload is the answer.
     """
-    a = predictor.answer([setup], bundles.load(), level)
     if not runs:
+        a = predictor.answer([setup], bundles.load(), level)
         return _estimate(setup, a, level, notices, explain=explain)
     from joulecast import answering_runs
 
+    setup = answering_runs.as_measured(setup, runs)
+    a = predictor.answer([setup], bundles.load(), level)
     after, said = answering_runs.sharpened(setup, a, runs, level)
     a = after.answers if after else a
     answer = _estimate(setup, a, level, (*notices, *said), explain=explain)

@@ -37,24 +37,40 @@ def sharpened(
     return sharpen(setup, zero_shot, runs, given)
 
 
+def as_measured(setup: Setup, runs: Sequence[Run]) -> Setup:
+    """`setup` with the loader workers of the newest run on its device, where none were asked."""
+    if setup.workload.loader_workers is not None:
+        return setup
+    own = [run for run in runs if device_of(run.setup) == device_of(setup)]
+    newest = max(own, key=lambda run: run.started_at or "", default=None)
+    if newest is None or newest.setup.workload.loader_workers is None:
+        return setup
+    workers = newest.setup.workload.loader_workers
+    return replace(setup, workload=replace(setup.workload, loader_workers=workers))
+
+
 def finished(
     answer: Estimate, setup: Setup, after: Sharpened | None, runs: Sequence[Run]
 ) -> Estimate:
-    """`answer` with what only the runs can say; replaced by a run that was exactly this."""
-    if after is not None:
-        answer = _started(answer, after.startup_s)
-        explanation = None
-        if answer.explanation is not None:
-            learners = {**answer.explanation["learners"], "answer": answer.energy_j}
-            explanation = {**answer.explanation, "learners": learners, "calibration": told(after)}
-        answer = replace(
-            answer,
-            basis=after.basis,
-            evidence=(*_evidence(after), *answer.evidence),
-            next_measurement=_next_measurement(setup, after, answer.level),
-            explanation=explanation,
-        )
-    whole = covering(setup, runs)
+    """`answer` with what only the runs can say; replaced by a run that was exactly this.
+
+    Without `after` no run counted: there was none of this, or it was set aside.
+    """
+    if after is None:
+        return answer
+    answer = _started(answer, after.startup_s)
+    explanation = None
+    if answer.explanation is not None:
+        learners = {**answer.explanation["learners"], "answer": answer.energy_j}
+        explanation = {**answer.explanation, "learners": learners, "calibration": told(after)}
+    answer = replace(
+        answer,
+        basis=after.basis,
+        evidence=(*_evidence(after), *answer.evidence),
+        next_measurement=_next_measurement(setup, after, answer.level),
+        explanation=explanation,
+    )
+    whole = covering(setup, after.kept(runs, setup.scope))
     return _measured(answer, setup, whole) if whole else answer
 
 

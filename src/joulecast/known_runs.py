@@ -12,11 +12,14 @@ from joulecast.core.run_files import default_folder, read_runs
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+NEWEST = 1000
+"""Records of the user's own folder that are read, so that an answer stays quick."""
+
 
 def runs_given(
     runs: str | Path | Iterable[str | Path | Run] | None,
 ) -> tuple[tuple[Run, ...], tuple[str, ...]]:
-    """Runs to lean on, and a sentence per file that could not be read.
+    """Runs to lean on, and a sentence per file or part of a folder that was not read.
 
     Parameters
     ----------
@@ -27,7 +30,7 @@ def runs_given(
         folder = default_folder()
         if not folder.is_dir():
             return (), ()
-        found = read_runs(folder)
+        found = read_runs(folder, newest=NEWEST)
         return found.runs, found.skipped
     if isinstance(runs, str | Path):
         runs = (runs,)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,6 +138,61 @@ def test_an_unreadable_record_says_which(tmp_path: Path) -> None:
     """A record asked for by name and not there is a `BadRecord` with that name."""
     with pytest.raises(BadRecord, match=r"gone\.json"):
         read_run(tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "named"),
+    [
+        (("setup", "architecture", "macs"), None, "setup.architecture.macs: None is no number"),
+        (("setup", "machine", "gpu", "tdp_w"), "x", "setup.machine.gpu.tdp_w: 'x' is no number"),
+        (("setup", "machine", "n_gpus"), 1.5, "n_gpus: 1.5 is no whole number"),
+        (("setup", "workload", "task"), "sing", "none of train, infer, serve"),
+        (("setup", "workload", "samples"), True, "samples: True is no number"),
+        (("measurement", "epochs", 0, "samples"), "x", "measurement.epochs.samples: 'x'"),
+        (("measurement", "energy_j", "gpu"), None, "energy_j: None is no number"),
+        (("measurement", "notices"), "x", "notices: 'x' is no list"),
+        (("measurement", "energy_source"), [], "energy_source: [] is no object"),
+        (("measurement", "samples"), 10**400, "outside what it can be"),
+        (("quality_flag",), None, "quality_flag: None is no text"),
+        (("where",), {"rank": 1}, "where: 1 is no text"),
+    ],
+)
+def test_a_wrong_type_is_named_by_its_field(
+    tmp_path: Path, where: tuple[str | int, ...], value: object, named: str
+) -> None:
+    """What is no number, text, list or object where one belongs: the message says where."""
+    facts = json.loads(json.dumps({"schema": SCHEMA, **_facts()}))
+    inner = facts
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    (tmp_path / "a.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(BadRecord, match=re.escape(named)):
+        read_run(tmp_path / "a.json")
+
+
+def test_a_number_as_another_kind_of_number_is_the_same(tmp_path: Path) -> None:
+    """An integer where a float belongs, and a whole float where an integer does, stay equal."""
+    text = json.dumps({"schema": SCHEMA, **_facts()})
+    changed = text.replace('"n_gpus": 2', '"n_gpus": 2.0').replace("640.0", "640")
+    assert changed != text
+    (tmp_path / "a.json").write_text(changed, encoding="utf-8")
+    run = read_run(tmp_path / "a.json")
+    assert run == RUN
+    assert type(run.setup.machine.n_gpus) is int
+
+
+def test_of_very_many_records_the_newest_are_read(tmp_path: Path) -> None:
+    """Those written last, by name among themselves, and a notice that there are more."""
+    for i in range(5):
+        path = tmp_path / f"{i}.json"
+        write_run(replace(RUN, id=str(i)), path)
+        os.utime(path, (100 - i, 100 - i))
+    found = read_runs(tmp_path, newest=2)
+    assert [run.id for run in found.runs] == ["0", "1"]
+    assert len(found.skipped) == 1
+    assert "of 5 run records" in found.skipped[0]
+    assert read_runs(tmp_path, newest=5).skipped == ()
 
 
 def test_the_default_folder_is_the_users_own() -> None:

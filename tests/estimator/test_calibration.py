@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulecast.core.records import Measurement, Run, Setup, StepTimes, Window, Workload
+from joulecast.core.records import (
+    Measurement,
+    MeterReport,
+    Run,
+    Setup,
+    StepTimes,
+    Window,
+    Workload,
+)
 from joulecast.datasets import architectures, hardware
 from joulecast.estimator import bundle as bundles
 from joulecast.estimator import calibration, calibration_fit, predictor
@@ -229,6 +237,14 @@ def run(measurement: Measurement, of: Setup | None = None, **facts: Any) -> Run:
     return Run(asked, measurement, source="profiler", model_group=group, meter="nvml", **facts)
 
 
+def weak_gpu() -> Setup:
+    """A GPU whose limit is below what it draws when idle."""
+    asked = setup()
+    assert asked.machine.gpu is not None
+    gpu = replace(asked.machine.gpu, idle_w=20.0, tdp_w=2.0)
+    return replace(asked, machine=replace(asked.machine, gpu=gpu))
+
+
 def session(**facts: Any) -> Measurement:  # noqa: ANN401
     """Ten seconds for a thousand samples at 100 W of GPU, by its counter."""
     known: dict[str, Any] = {
@@ -248,6 +264,11 @@ def epochs(*durations_s: float) -> tuple[Window, ...]:
     )
 
 
+def untold(*durations_s: float) -> tuple[Window, ...]:
+    """Epochs whose samples nobody told."""
+    return tuple(replace(e, samples=None) for e in epochs(*durations_s))
+
+
 def cell(measurement: Measurement, **facts: Any) -> own_runs.Cell:  # noqa: ANN401
     """The only cell of one run."""
     (found,), notices = own_runs.cells_of(setup(), [run(measurement, **facts)])
@@ -263,6 +284,18 @@ def cell(measurement: Measurement, **facts: Any) -> own_runs.Cell:  # noqa: ANN4
         (session(steady_sample_s=0.008, steady_power_w={"gpu": 120.0}), 0.008, 120.0, 0.0),
         (session(duration_s=30.0, samples=3000.0, epochs=epochs(14, 8, 8)), 0.008, 150.0, 6.0),
         (session(epochs=epochs(9)), 0.009, 100.0, 0.0),
+        (
+            session(duration_s=30.0, samples=3000.0, epochs=untold(14, 8, 8)),
+            0.008,
+            150.0,
+            6.0,
+        ),
+        (
+            session(duration_s=30.0, samples=None, epochs=(*epochs(14, 8), untold(9, 9)[1])),
+            0.008,
+            150.0,
+            6.0,
+        ),
         (session(power_w={"gpu": 90.0}), 0.01, 90.0, 0.0),
         (
             session(
@@ -274,7 +307,17 @@ def cell(measurement: Measurement, **facts: Any) -> own_runs.Cell:  # noqa: ANN4
             2.0 - 5 * 0.064,
         ),
     ],
-    ids=["whole", "per sample", "steady", "epochs", "one epoch", "power", "steps"],
+    ids=[
+        "whole",
+        "per sample",
+        "steady",
+        "epochs",
+        "one epoch",
+        "shared",
+        "partly told",
+        "power",
+        "steps",
+    ],
 )
 def test_rate_power_and_start(
     measurement: Measurement, sample_s: float, gpu_w: float, startup_s: float
@@ -296,6 +339,51 @@ def test_only_sensors_speak_of_power() -> None:
     assert own_runs.cells_of(setup(), [unnamed])[0][0].power_w == {}
 
 
+def lost(scope: str, seen_frac: float | None, source: str = "nvml-counter") -> MeterReport:
+    """A meter that saw a share of the session."""
+    return MeterReport(f"{scope}:0", scope, source, 1.0, seen_frac=seen_frac)
+
+
+@pytest.mark.parametrize(
+    ("meters", "counts"),
+    [
+        ((lost("gpu", 1.0),), True),
+        ((lost("gpu", 0.98),), True),
+        ((lost("gpu", 0.97),), False),
+        ((lost("gpu", 1.0), lost("gpu", 0.5)), False),
+        ((lost("gpu", None),), True),
+        ((lost("cpu", 0.5, "rapl"),), True),
+        ((lost("gpu", 1.0), lost("gpu", 0.5, "tdp-model")), True),
+    ],
+    ids=["all", "nearly", "lost", "one of two", "unknown", "another scope", "a model"],
+)
+def test_a_meter_lost_on_the_way_does_not_count(
+    meters: tuple[MeterReport, ...],
+    counts: bool,  # noqa: FBT001
+) -> None:
+    """Joules of a meter that was gone for a while are a lower bound: neither power nor answer."""
+    asked = replace(setup(), scope="gpu")
+    record = run(session(meters=meters), asked)
+    (found,), notices = own_runs.cells_of(asked, [record])
+    assert bool(found.power_w) is counts
+    assert any("lost for a while" in notice for notice in notices) is not counts
+    assert bool(own_runs.covering(asked, [record])) is counts
+
+
+@pytest.mark.parametrize("scope", ["gpu", "cpu", "dram", "system"])
+def test_a_sum_lacks_what_its_parts_lack(scope: Any) -> None:  # noqa: ANN401
+    """The system's joules are those of its parts: one lost meter spoils both, the others stay."""
+    sources = {"gpu": "nvml-counter", "cpu": "rapl", "dram": "rapl", "system": "nvml-counter+rapl"}
+    energy_j = {"gpu": 1000.0, "cpu": 300.0, "dram": 50.0, "system": 1350.0}
+    meters = tuple(lost(s, 0.1 if s == "gpu" else 1.0, sources[s]) for s in ("gpu", "cpu", "dram"))
+    seen = session(energy_j=energy_j, energy_source=sources, meters=meters)
+    asked = replace(setup(), scope=scope)
+    (found,), notices = own_runs.cells_of(setup(), [run(seen)])
+    assert found.power_w == {"cpu": 30.0, "dram": 5.0}
+    assert notices == ("1 run (resnet18): a meter of gpu was lost for a while; its power is out",)
+    assert bool(own_runs.covering(asked, [run(seen, asked)])) is (scope in ("cpu", "dram"))
+
+
 def test_measured_parts_stand_before_a_partly_modelled_whole() -> None:
     """Of a system whose processor is modelled the GPU's share counts."""
     parts = {"gpu": 1000.0, "cpu": 300.0, "system": 1300.0}
@@ -311,11 +399,14 @@ def test_measured_parts_stand_before_a_partly_modelled_whole() -> None:
         (run(session(), status="interrupted"), "ended before it was steady"),
         (run(session(), status="running"), "ended before it was steady"),
         (run(session(duration_s=None)), "no duration per sample"),
+        (run(session(samples=None)), r"tell the session its samples: epoch_end(samples=...)"),
+        (run(session(samples=None, epochs=untold(14, 8, 8))), "tell the session its samples"),
         (run(session(samples=0.0)), "no duration per sample"),
         (run(session(), quality_flag="input_bound"), "quality flag"),
         (run(session(), setup(task="serve")), "serving"),
         (run(session(), setup(batch_size=0.0)), "batch size"),
         (run(session(), setup(batch_size=math.nan)), "batch size"),
+        (run(session(), weak_gpu()), "no less when idle"),
         (run(session(duration_s=math.nan)), "no duration per sample"),
         (
             run(session(), replace(setup(), architecture=replace(setup().architecture, macs=0.0))),

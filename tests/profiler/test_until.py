@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from joulecast.core.errors import BadInput
-from joulecast.profiler.until import MAX_BLOCKS, Until, t_quantile, tightness
+from joulecast.profiler.until import MAX_BLOCKS, Until, tightness
 
 Floats = NDArray[np.floating]
 BATCH = 32
@@ -73,15 +73,6 @@ def error_frac(job: Job, until: Until) -> float:
     mean_j = until.tightness.energy_per_sample_j
     assert mean_j is not None
     return abs(mean_j / job.truth_j - 1)
-
-
-@pytest.mark.parametrize(
-    ("probability", "freedom", "expected"),
-    [(0.95, 7, 1.8946), (0.95, 15, 1.7531), (0.975, 6, 2.4469), (0.975, 14, 2.1448)],
-)
-def test_t_quantiles(probability: float, freedom: int, expected: float) -> None:
-    """Figures of the printed table of Student's t."""
-    assert t_quantile(probability, freedom) == pytest.approx(expected, rel=2e-3)
 
 
 def test_constant_steps_are_known_exactly() -> None:

@@ -35,10 +35,20 @@ MEASURED_SOURCES = (
     "rapl-psys",
     "amdsmi-counter",
     "amdsmi-power",
-    "replay",
 )
-"""Energy sources that a sensor stands behind; every other is modelled."""
+"""Energy sources that a sensor stands behind here and now; every other is modelled or replayed."""
+SEEN_ENOUGH = 0.98
+"""Share of a session that a meter has to see for its energy to count as the session's."""
 NOVELTIES: tuple[Novelty, ...] = ("seen-pair", "new-model", "new-hardware", "new-pair")
+
+
+def is_measured(source: str) -> bool:
+    """Whether a sensor stands behind every part of an energy source such as ``rapl+dram-model``.
+
+    >>> is_measured("nvml-counter"), is_measured("rapl+dram-model")
+    (True, False)
+    """
+    return bool(source) and all(part in MEASURED_SOURCES for part in source.split("+"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +234,7 @@ class MeterReport:
     meter : e.g. ``nvml:0``. scope : what it saw. energy_source : how, see `MEASURED_SOURCES`.
     energy_j : joules over the session, ``None`` if it never gave two readings.
     period_s : median seconds between its readings, as they came.
+    seen_frac : share of the session that its readings cover, 0..1.
     readings, failures : counts. facts : driver, UUID, averaging window, ...
     """
 
@@ -235,6 +246,7 @@ class MeterReport:
     period_s: float | None = None
     readings: int = 0
     failures: int = 0
+    seen_frac: float | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -9,39 +9,27 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from joulecast.core.errors import BadInput, BadRecord
-from joulecast.core.records import (
-    Architecture,
-    Device,
-    Machine,
-    Measurement,
-    MeterReport,
-    OpCount,
-    Run,
-    Setup,
-    StepTimes,
-    Window,
-    Workload,
-)
+from joulecast.core.records import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    Reader = Callable[[Any], Any]
 
 SCHEMA = "joulecast.run/1"
 SUFFIX = ".json"
-_PARTS: dict[type, dict[str, type]] = {
-    Run: {"setup": Setup, "measurement": Measurement},
-    Setup: {"machine": Machine, "architecture": Architecture, "workload": Workload},
-    Machine: {"gpu": Device, "cpu": Device, "dram": Device},
-    Measurement: {"steps": StepTimes},
-}
-_LISTS: dict[type, dict[str, type]] = {
-    Measurement: {"epochs": Window, "windows": Window, "meters": MeterReport},
-}
-_STATUSES = ("running", "complete", "interrupted")
+_MOST = 1e30
+"""More than any amount in SI units is."""
+_MOST_WHOLE = 1e12
+"""More than any count is."""
+_SIGNED = ("start_s", "stall_s", "warmup_s", "loss")
+"""Numbers that may be below 0; all others are amounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +101,18 @@ def read_run(path: Path) -> Run:
         raise BadRecord(message)
     try:
         run: Run = _built(Run, record)
-        _check(run)
-    except (TypeError, ValueError, AttributeError, KeyError) as exc:
+    except (TypeError, ValueError) as exc:
         message = f"{path.name} is no whole run record: {exc}"
         raise BadRecord(message) from exc
     return run
 
 
-def read_runs(places: Path | Iterable[Path]) -> RunFolder:
+def read_runs(places: Path | Iterable[Path], newest: int | None = None) -> RunFolder:
     """The runs of files and folders; files that are no run of ours are named and skipped.
+
+    Parameters
+    ----------
+    newest : records read of a folder at most, those that were written last; ``None`` for all.
 
     Raises
     ------
@@ -134,15 +125,33 @@ def read_runs(places: Path | Iterable[Path]) -> RunFolder:
         if not place.exists():
             message = f"no such file or folder of runs: {place}"
             raise BadInput(message)
-        files = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place]
+        files = _records_in(place) if place.is_dir() else [place]
+        if newest is not None and len(files) > newest:
+            skipped.append(
+                f"of {len(files):,} run records in {place} the newest {newest:,} were read: "
+                "move old ones elsewhere, or name those to lean on"
+            )
+            files = sorted(sorted(files, key=_written_s)[-newest:])
         for file in files:
-            if place.is_dir() and file.name.startswith(("idle-", ".")):
-                continue
             try:
                 runs.append(read_run(file))
             except BadRecord as exc:
                 skipped.append(f"skipped: {exc}")
     return RunFolder(tuple(runs), tuple(skipped))
+
+
+def _records_in(folder: Path) -> list[Path]:
+    """Files of a folder that may be run records, by name."""
+    files = sorted(folder.glob(f"*{SUFFIX}"))
+    return [file for file in files if not file.name.startswith(("idle-", "."))]
+
+
+def _written_s(file: Path) -> float:
+    """Time at which a file was last written, 0 if it is gone."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
@@ -158,51 +167,99 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-def _built(kind: type, facts: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """A record of `kind`; keys that it does not know are left out (a later version wrote them)."""
-    parts, lists = _PARTS.get(kind, {}), _LISTS.get(kind, {})
+def _built(kind: Any, facts: Any) -> Any:  # noqa: ANN401
+    """A record of `kind`; keys that it does not know are left out (a later version wrote them).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a field is missing, or is not of the type that its annotation names.
+    """
+    if type(facts) is not dict:
+        raise _wrong(facts, f"no {kind.__name__.lower()}")
     known: dict[str, Any] = {}
-    for field in fields(kind):
-        if field.name not in facts:
-            continue
-        value = facts[field.name]
-        if field.name in parts and value is not None:
-            value = _built(parts[field.name], value)
-        elif field.name in lists:
-            value = tuple(_built(lists[field.name], item) for item in value)
-        elif field.name == "ops":
-            value = {name: _built(OpCount, count) for name, count in value.items()}
-        elif isinstance(value, list):
-            value = tuple(value)
-        known[field.name] = value
+    for name, reader in _readers(kind):
+        if name in facts:
+            try:
+                known[name] = reader(facts[name])
+            except ValueError as exc:
+                message = f"{name}: {exc}" if ": " not in str(exc) else f"{name}.{exc}"
+                raise ValueError(message) from exc
     return kind(**known)
 
 
-def _check(run: Run) -> None:
-    """Raise ValueError where a record holds what no session writes."""
-    m = run.measurement
-    _refuse(run.status not in _STATUSES, f"status {run.status!r}")
-    for name in ("duration_s", "samples", "steady_sample_s", "sampler_cpu_s"):
-        _refuse(not _is_amount(getattr(m, name), none=True), f"{name} = {getattr(m, name)!r}")
-    for name in ("energy_j", "power_w", "idle_w", "steady_power_w"):
-        for scope, value in getattr(m, name).items():
-            _refuse(not _is_amount(value), f"{name} of {scope} = {value!r}")
-    for window in (*m.epochs, *m.windows):
-        sane = _is_amount(window.duration_s) and all(map(_is_amount, window.energy_j.values()))
-        _refuse(not sane, f"window {window.name!r}")
-    for kind in (run.setup, run.setup.machine, run.setup.architecture, run.setup.workload):
-        _refuse(not is_dataclass(kind), "its setup is missing")
+@cache
+def _readers(kind: Any) -> tuple[tuple[str, Reader], ...]:  # noqa: ANN401
+    """Per field of a record its name and what checks a plain value of it."""
+    hints = get_type_hints(kind, localns={"Mapping": Mapping})
+    return tuple((f.name, _reader(hints[f.name], signed=f.name in _SIGNED)) for f in fields(kind))
 
 
-def _refuse(broken: bool, what: str) -> None:  # noqa: FBT001
-    if broken:
-        message = f"{what} cannot be right"
-        raise ValueError(message)
+def _reader(hint: Any, *, signed: bool = False) -> Reader:  # noqa: ANN401
+    """What turns a plain value into one of the annotated type, or raises ValueError."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (UnionType, Union):
+        (inner,) = (_reader(part, signed=signed) for part in parts if part is not NoneType)
+        return lambda value: None if value is None else inner(value)
+    if origin is Literal:
+        return lambda value: _one_of(value, parts)
+    if origin is tuple:
+        return _listed(_reader(parts[0]))
+    if origin is Mapping:
+        return _mapped(_reader(parts[1]))
+    if is_dataclass(hint):
+        return lambda value: _built(hint, value)
+    return _text if hint is str else _number(whole=hint is int, least=-_MOST if signed else 0)
 
 
-def _is_amount(value: Any, *, none: bool = False) -> bool:  # noqa: ANN401
-    """Whether it is a finite number that is not negative."""
-    if value is None:
-        return none
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and value >= 0
+def _listed(item: Reader) -> Reader:
+    def read(value: Any) -> Any:  # noqa: ANN401
+        if type(value) is not list:
+            raise _wrong(value, "no list")
+        return tuple([item(one) for one in value])
+
+    return read
+
+
+def _mapped(item: Reader) -> Reader:
+    def read(value: Any) -> Any:  # noqa: ANN401
+        if type(value) is not dict:
+            raise _wrong(value, "no object")
+        return {key: item(one) for key, one in value.items()}
+
+    return read
+
+
+def _number(*, whole: bool, least: float) -> Reader:
+    """Checks a number from `least` on; NaN and infinities are outside, truth values no numbers."""
+    most = _MOST_WHOLE if whole else _MOST
+
+    def read(value: Any) -> Any:  # noqa: ANN401
+        if type(value) is float or type(value) is int:
+            if not least <= value <= most:
+                raise _wrong(value, "outside what it can be")
+            if not whole:
+                return value
+            if value == int(value):
+                return int(value)
+        raise _wrong(value, "no whole number" if whole else "no number")
+
+    return read
+
+
+def _text(value: Any) -> str:  # noqa: ANN401
+    if type(value) is not str:
+        raise _wrong(value, "no text")
+    return value
+
+
+def _one_of(value: Any, known: tuple[str, ...]) -> str:  # noqa: ANN401
+    if type(value) is not str or value not in known:
+        raise _wrong(value, f"none of {', '.join(known)}")
+    return value
+
+
+def _wrong(value: Any, what: str) -> ValueError:  # noqa: ANN401
+    """The error of a field, with the value as seen, cut short."""
+    seen = repr(value)
+    return ValueError(f"{seen if len(seen) <= 40 else seen[:37] + '...'} is {what}")
