@@ -19,14 +19,10 @@ if TYPE_CHECKING:
     from joulecast.core.records import Window
     from joulecast.profiler.clock import Clock
 
-IDLE_S = 60.0
-"""Seconds of idle before the benchmarks: under that a mean of idle power is not to be trusted."""
 BENCH_S = 50.0
-QUICK_S = 12.0
 LEAST_S = 2.0
 CALIBRATION = (("lenet", "train"), ("resnet18", "infer"))
 """Network and task of the short runs that go with a profile."""
-CALIBRATION_S = 10.0
 _SHARES = {"matmul": 4.0, "copy": 3.0, "launch": 1.5, "loader": 3.0, "host-copy": 1.5}
 """Relative length of the parts; each precision and each loader is a part."""
 LOADER_WORKERS = (0, 1)
@@ -200,8 +196,9 @@ def profile_hardware(
         used_s = bench.cpu_s()
         outcome = _measured(part, recorder)
         if isinstance(outcome, Rate):
+            outcome = _alone(part, outcome, bench, bench.cpu_s() - used_s)
+        if isinstance(outcome, Rate):
             rates[part.key] = outcome
-            notices += _crowded(part, outcome, bench, bench.cpu_s() - used_s)
         else:
             notices.append(outcome)
     return HardwareProfile(
@@ -243,14 +240,13 @@ def _middle_half(values: list[float]) -> float:
     return third - first
 
 
-def _crowded(part: Part, rate: Rate, bench: Bench, used_s: float) -> list[str]:
-    """A notice if a product on the CPU did not get the CPU: something else was running."""
+def _alone(part: Part, rate: Rate, bench: Bench, used_s: float) -> Rate | str:
+    """The rate, or why it does not count: a product on the CPU that did not get the CPU."""
     wanted_s = rate.duration_s * bench.threads
     on_cpu = bench.device == "cpu" and part.key.startswith("matmul")
     if not on_cpu or used_s >= _ALONE * wanted_s:
-        return []
-    said = (
+        return rate
+    return (
         f"other programs were running: {part.key} got {100 * used_s / wanted_s:.0f} % of the "
-        f"{bench.threads} CPU threads. Close them and measure again; the rates are too low"
+        f"{bench.threads} CPU threads and does not count. Close them and measure again"
     )
-    return [said]

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from joulecast.core.errors import BadRecord
+from joulecast.core.records import is_measured
 from joulecast.core.run_files import write_text
 from joulecast.profiler import integrate, notices
-from joulecast.profiler.session_scopes import by_scope, is_measured, parts_of, sources, summed
+from joulecast.profiler.session_scopes import by_scope, parts_of, sources, summed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -89,10 +90,13 @@ def measure_idle(sampler: Sampler, machine: Machine, plan: IdlePlan | None = Non
     plan = plan or IdlePlan()
     start_s, measured_at = sampler.clock.monotonic_s(), sampler.clock.utc().isoformat()
     drifting = _settle(sampler, machine, plan)
+    compared = drifting is not None
     begin_s, before = sampler.clock.monotonic_s(), _loads(sampler.series)
     end_s = _rounds(sampler, begin_s + plan.seconds, plan, start_s)
     power_w = _power_w(sampler.series, machine, begin_s, end_s)
-    doubts = [] if not drifting else [notices.unsettled(drifting, begin_s - start_s)]
+    doubts = [] if compared else [notices.settling_unknown()]
+    if drifting:
+        doubts.append(notices.unsettled(drifting, begin_s - start_s))
     if end_s - begin_s < LEAST_S:
         doubts.append(notices.idle_too_short(end_s - begin_s, LEAST_S))
     doubts += _of_meters(sampler.series, machine, power_w)
@@ -102,7 +106,7 @@ def measure_idle(sampler: Sampler, machine: Machine, plan: IdlePlan | None = Non
         spread_w=_spread_w(sampler.series, machine, begin_s, end_s),
         energy_source=_sources(sampler.series, power_w),
         seconds=end_s - begin_s,
-        settled=not drifting,
+        settled=compared and not drifting,
         resident=plan.resident,
         measured_at=measured_at,
         notices=(*doubts, *_busy(sampler.series, before)),
@@ -161,8 +165,8 @@ def _reading(facts: Mapping[str, Any]) -> IdleReading:
     return reading
 
 
-def _settle(sampler: Sampler, machine: Machine, plan: IdlePlan) -> list[str]:
-    """Scopes that still drifted when patience ended; none if all settled."""
+def _settle(sampler: Sampler, machine: Machine, plan: IdlePlan) -> list[str] | None:
+    """Scopes that still drifted when patience ended, ``None`` if there was nothing to compare."""
     start_s = sampler.clock.monotonic_s()
     third_s = plan.settle_s / 3
     now_s = _rounds(sampler, start_s + plan.settle_s, plan, start_s)
@@ -171,7 +175,7 @@ def _settle(sampler: Sampler, machine: Machine, plan: IdlePlan) -> list[str]:
         late = _power_w(sampler.series, machine, now_s - third_s, now_s)
         drifting = [s for s, w in late.items() if abs(w - early.get(s, 0.0)) > WITHIN * w]
         if not drifting or now_s - start_s >= plan.settle_s + plan.patience_s:
-            return drifting
+            return drifting if late else None
         now_s = _rounds(sampler, now_s + CHECK_S, plan, start_s)
 
 
@@ -240,8 +244,8 @@ def _of_meters(
 
 
 def _loads(series: Sequence[Series]) -> list[tuple[int, float]]:
-    """Count and sum of the utilisation readings of each meter."""
-    loads = [s.extras.get("util_frac") for s in series]
+    """Count and sum of the utilisation readings of each meter, of a device or of the CPUs."""
+    loads = [s.extras.get("util_frac") or s.extras.get("cpu_load_frac") for s in series]
     return [(0, 0.0) if load is None else (load.count, load.total) for load in loads]
 
 

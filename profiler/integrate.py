@@ -22,6 +22,7 @@ REACH_PERIODS = 2.0
 REACH_S = 0.5
 WRAP_MARGIN = 10.0
 PLAUSIBLE_W = 20e3
+LEAP_S = 1.0
 TAIL = 5
 
 
@@ -34,8 +35,8 @@ class Curve:
     time_s, energy_j : (n,), seconds that increase, joules that never decrease; empty if unknown.
     settled_s : up to here no later reading changes the curve.
     period_s : median seconds between readings, of a counter between its moves; 0 if unknown.
-    gaps : (start, end) seconds of stretches whose energy is interpolated.
-    resets : falls of a counter that were no wrap.
+    gaps : (start, end) seconds of stretches whose energy is interpolated; blind : those of them
+        whose joules nothing counted. resets : moves of a counter that no device explains.
     still_s : seconds for which a counter stood still at the end, where that is a gap.
     """
 
@@ -46,6 +47,7 @@ class Curve:
     gaps: tuple[tuple[float, float], ...] = ()
     resets: int = 0
     still_s: float = 0.0
+    blind: tuple[tuple[float, float], ...] = ()
 
     @property
     def limit_s(self) -> float:
@@ -115,7 +117,7 @@ def power_curve(time_s: Floats, power_w: Floats) -> Curve:
     period_s = median(length_s)
     energy_j = length_s * (power_w[1:] + power_w[:-1]) / 2
     gaps = _gaps(time_s, length_s > gap_limit_s(period_s))
-    return Curve(time_s, _summed(energy_j), float(time_s[-1]), period_s, gaps)
+    return Curve(time_s, _summed(energy_j), float(time_s[-1]), period_s, gaps, blind=gaps)
 
 
 def counter_curve(
@@ -124,11 +126,13 @@ def counter_curve(
     wrap_j: float | None = None,
     *,
     fresh: bool = True,
+    most_w: float = PLAUSIBLE_W,
 ) -> Curve:
     """Differences of a counter at the readings where it moved.
 
     A reading equal to the one before is an old value, not a device that drew nothing. A fall is a
-    wrap if that implies a believable power, else a reset: the interval is then a gap.
+    wrap if that implies a believable power, else a reset: the interval is then a gap. So is one
+    that implies more than `most_w`, and one so long that the counter may have wrapped unseen.
 
     Parameters
     ----------
@@ -142,7 +146,7 @@ def counter_curve(
     at = np.concatenate(([0], moved))
     at_s = time_s[at]
     length_s = np.diff(at_s)
-    gained_j, reset = _gained(length_s, np.diff(counter_j[at]), wrap_j)
+    gained_j, reset = _gained(length_s, np.diff(counter_j[at]), wrap_j, most_w)
     if reset.all():
         return nothing()
     rate_w = np.where(reset, np.nan, gained_j) / length_s
@@ -165,7 +169,8 @@ def counter_curve(
             np.append(energy_j, energy_j[-1] + tail_w * tail_s),
         )
         tail_s = 0.0
-    return Curve(at_s, energy_j, settled_s, period_s, gaps, int(reset.sum()), tail_s)
+    blind = _gaps(time_s[at], reset)
+    return Curve(at_s, energy_j, settled_s, period_s, gaps, int(reset.sum()), tail_s, blind)
 
 
 def joined(old_s: Floats, old_j: Floats, new: Curve) -> Curve:
@@ -180,6 +185,7 @@ def joined(old_s: Floats, old_j: Floats, new: Curve) -> Curve:
         new.gaps,
         new.resets,
         new.still_s,
+        new.blind,
     )
 
 
@@ -233,17 +239,22 @@ def _gained(
     length_s: Floats,
     gained_j: Floats,
     wrap_j: float | None,
+    most_w: float,
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Joules per interval with wraps undone, and which intervals hold a reset."""
+    """Joules per interval with wraps undone, and which intervals hold a reset or a leap."""
     fell = gained_j < 0
-    if wrap_j is None or not fell.any():
-        return gained_j, fell
-    rate_w = (gained_j / length_s)[~fell]
-    likely_w = max(float(rate_w.max()) * WRAP_MARGIN, 1.0) if len(rate_w) else PLAUSIBLE_W
+    period_s = np.maximum(length_s, median(length_s))
+    # A counter may be renewed just before a reading: shorter than a second tells no power.
+    leapt = gained_j > most_w * np.maximum(period_s, LEAP_S)
+    rate_w = (gained_j / length_s)[~fell & ~leapt]
+    if wrap_j is None:
+        return gained_j, fell | leapt
+    usual_w = median(rate_w) if len(rate_w) else 0.0
+    lapped = length_s * usual_w > wrap_j
+    likely_w = max(float(rate_w.max()) * WRAP_MARGIN, 1.0) if len(rate_w) else most_w
     unwrapped_j = gained_j + wrap_j
-    most_j = likely_w * np.maximum(length_s, np.median(length_s))
-    wrapped = fell & (unwrapped_j >= 0) & (unwrapped_j <= most_j)
-    return np.where(wrapped, unwrapped_j, gained_j), fell & ~wrapped
+    wrapped = fell & (unwrapped_j >= 0) & (unwrapped_j <= likely_w * period_s)
+    return np.where(wrapped, unwrapped_j, gained_j), (fell & ~wrapped) | leapt | lapped
 
 
 def _filled(rate_w: Floats) -> Floats:

@@ -6,81 +6,65 @@ hold each other's energy and are never added up.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from joulecast.profiler import notices
+from joulecast.profiler.merge_doubts import apart, missing_ranks, without_lost_gpus
+from joulecast.profiler.merge_launches import (
+    RUNNING_LAST,
+    distinct,
+    launches,
+    node_of,
+    noted,
+    overlap,
+    progress,
+    rank_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from joulecast.core.records import Machine, Measurement, Run, Window
 
-RUNNING_LAST = ("running", "interrupted", "complete")
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Runs after merging.
+
+    Attributes
+    ----------
+    runs : one per launch. doubts : what merging found doubtful, ``<run id>: <sentence>`` each;
+        the sentences stand among the notices of the runs too.
+    """
+
+    runs: tuple[Run, ...]
+    doubts: tuple[str, ...] = ()
 
 
-def merge_runs(runs: Iterable[Run]) -> list[Run]:
-    """One run per job and the runs without a job, in the order of their first records.
+def merge(runs: Iterable[Run]) -> Merged:
+    """One run per launch of a job and the runs without a job, in the order of their first records.
 
     A record that is there twice counts once. Runs that were metered on one node at the same time
     keep their figures and get a notice.
     """
-    distinct = _distinct(runs)
-    groups: dict[str, list[Run]] = {}
-    for run in distinct:
-        key = f"job {run.where['job']}" if run.where.get("job") else f"run {len(groups)}"
-        groups.setdefault(key, []).append(run)
-    launches = [launch for group in groups.values() for launch in _launches(group)]
+    records = list(runs)
+    known = {text for run in records for text in run.measurement.notices}
+    single = distinct(records)
     by_node: dict[str, list[Run]] = {}
-    for run in distinct:
-        if run.measurement.meters and _node(run):
-            by_node.setdefault(_node(run), []).append(run)
-    return [_noted(_merged(launch), _met(launch, by_node)) for launch in launches]
+    for run in single:
+        if run.measurement.meters and node_of(run):
+            by_node.setdefault(node_of(run), []).append(run)
+    done = [noted(_merged(launch), _met(launch, by_node)) for launch in launches(single)]
+    doubts = [
+        f"{run.id}: {text}" for run in done for text in run.measurement.notices if text not in known
+    ]
+    return Merged(tuple(done), tuple(doubts))
 
 
-def span_s(run: Run) -> tuple[float, float] | None:
-    """Start and end of a run in wall-clock seconds, ``None`` where the record lacks them."""
-    try:
-        start_s = datetime.fromisoformat(run.started_at or "").timestamp()
-    except ValueError:
-        return None
-    return start_s, start_s + (run.measurement.duration_s or 0.0)
-
-
-def overlap(one: Run, other: Run) -> bool:
-    """Whether two runs were measured at the same time."""
-    a, b = span_s(one), span_s(other)
-    return a is not None and b is not None and a[0] < b[1] and b[0] < a[1]
-
-
-def _distinct(runs: Iterable[Run]) -> list[Run]:
-    """Runs with each id once: the record that got furthest."""
-    found: dict[str, Run] = {}
-    for index, run in enumerate(runs):
-        key = run.id or f"without id {index}"
-        known = found.get(key)
-        if known is None:
-            found[key] = run
-            continue
-        best = max(known, run, key=_progress)
-        found[key] = _noted(best, [notices.twice_there(run.id)])
-    return list(found.values())
-
-
-def _progress(run: Run) -> tuple[int, float]:
-    return RUNNING_LAST.index(run.status), run.measurement.duration_s or 0.0
-
-
-def _launches(group: Sequence[Run]) -> list[list[Run]]:
-    """Records of one job name by launch: those of one launch overlap in time."""
-    launches: list[list[Run]] = []
-    for run in group:
-        mine = [launch for launch in launches if any(overlap(run, other) for other in launch)]
-        for launch in mine:
-            launches.remove(launch)
-        launches.append([*(r for launch in mine for r in launch), run])
-    return launches
+def merge_runs(runs: Iterable[Run]) -> list[Run]:
+    """The runs of `merge`."""
+    return list(merge(runs).runs)
 
 
 def _met(launch: Sequence[Run], by_node: Mapping[str, Sequence[Run]]) -> list[str]:
@@ -90,30 +74,21 @@ def _met(launch: Sequence[Run], by_node: Mapping[str, Sequence[Run]]) -> list[st
         other.id
         for run in launch
         if run.measurement.meters
-        for other in by_node.get(_node(run), ())
+        for other in by_node.get(node_of(run), ())
         if other.id not in ids and overlap(run, other)
     }
     return [notices.same_node(met)] if met else []
 
 
-def _node(run: Run) -> str:
-    return run.where.get("node", "")
-
-
-def _rank(run: Run) -> int:
-    text = run.where.get("rank", "0")
-    return int(text) if text.isdecimal() else 0
-
-
 def _merged(members: Sequence[Run]) -> Run:
     """One run of the records of one launch; a lone record stays as it is."""
-    ranked = sorted(members, key=_rank)
+    ranked, doubts = without_lost_gpus(sorted(members, key=rank_of))
     first = ranked[0]
     if len(ranked) == 1:
-        return _noted(first, _missing_ranks(ranked))
-    leaders, doubts = _leaders(ranked)
-    doubts += _missing_ranks(ranked)
-    nodes = list(dict.fromkeys(_node(r) for r in ranked))
+        return noted(first, missing_ranks(ranked))
+    leaders, more = _leaders(ranked)
+    doubts += [*more, *missing_ranks(ranked), *apart(ranked, leaders)]
+    nodes = list(dict.fromkeys(node_of(r) for r in ranked))
     energies = [_without_excuse(r) for r in leaders]
     m = _joined([_without_excuse(r) for r in ranked], energies, doubts)
     setup = replace(first.setup, machine=_grown(first.setup.machine, len(nodes)))
@@ -129,13 +104,13 @@ def _leaders(ranked: Sequence[Run]) -> tuple[list[Run], list[str]]:
     for run in ranked:
         if not run.measurement.meters:
             continue
-        node = _node(run)
+        node = node_of(run)
         known = leaders.get(node)
         if known is not None:
             doubts.append(notices.metered_twice(node, known.id, run.id))
-        longest = known is None or _progress(run)[1] > _progress(known)[1]
+        longest = known is None or progress(run)[1] > progress(known)[1]
         leaders[node] = run if known is None or longest else known
-    dark = {_node(r) for r in ranked} - set(leaders)
+    dark = {node_of(r) for r in ranked} - set(leaders)
     if dark:
         doubts.append(notices.unmetered_nodes(sorted(dark)))
     return ([] if dark else list(leaders.values())), doubts
@@ -148,25 +123,19 @@ def _without_excuse(run: Run) -> Measurement:
     return replace(m, notices=tuple(n for n in m.notices if n != excuse))
 
 
-def _missing_ranks(ranked: Sequence[Run]) -> list[str]:
-    text = ranked[0].where.get("world_size", "1")
-    world_size = int(text) if text.isdecimal() else 1
-    there = len({_rank(r) for r in ranked})
-    return [notices.missing_ranks(there, world_size)] if there < world_size else []
-
-
 def _joined(
     ranks: Sequence[Measurement], leaders: Sequence[Measurement], doubts: Sequence[str]
 ) -> Measurement:
     """Energies of the leaders, samples of all ranks, times of the slowest."""
     every = [n for m in ranks for n in m.notices]
     metered = leaders[0] if leaders else ranks[0]
+    energy_j = _summed([m.energy_j for m in leaders])
     return replace(
         ranks[0],
-        energy_j=_summed([m.energy_j for m in leaders]),
+        energy_j=energy_j,
         duration_s=max((m.duration_s for m in ranks if m.duration_s is not None), default=None),
         samples=_total([m.samples for m in ranks]),
-        energy_source=metered.energy_source,
+        energy_source={s: how for s, how in metered.energy_source.items() if s in energy_j},
         idle_w=_summed([m.idle_w for m in leaders]),
         power_w=_summed([m.power_w for m in leaders]),
         gpu_util_frac=_mean([m.gpu_util_frac for m in leaders]),
@@ -255,11 +224,3 @@ def _parallel(sample_s: Sequence[float | None]) -> float | None:
     """Seconds per sample of ranks that work side by side: their rates add up."""
     known = [s for s in sample_s if s]
     return 1 / sum(1 / s for s in known) if known and len(known) == len(sample_s) else None
-
-
-def _noted(run: Run, texts: Sequence[str]) -> Run:
-    """`run` with more notices."""
-    if not texts:
-        return run
-    noted = tuple(dict.fromkeys((*run.measurement.notices, *texts)))
-    return replace(run, measurement=replace(run.measurement, notices=noted))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 Z_90 = 1.645
 TARGET = 0.05
+AVERAGES = 10.0
+"""Averaging times of a meter that a stretch has to last: it is off by about half of one."""
 
 
 def min_duration_s(period_s: float, noise_frac: float = 0.0, target: float = TARGET) -> float:
@@ -56,11 +58,12 @@ def gap(meter: str, gaps: Sequence[tuple[float, float]], start_s: float) -> str:
 
 
 def counter_reset(meter: str, resets: int) -> str:
-    """A counter that fell without wrapping."""
+    """A counter that fell without wrapping, or leapt, or may have wrapped unseen."""
     times = "once" if resets == 1 else f"{resets} times"
     return (
-        f"{meter}: its counter started again {times} (driver reload or suspend); that interval is "
-        "a gap, filled in at the power beside it. Measure again for a clean figure"
+        f"{meter}: its counter started again {times}, or leapt (driver reload, suspend, a bad "
+        "value); that interval is a gap, filled in at the power beside it. Measure again for a "
+        "clean figure"
     )
 
 
@@ -102,7 +105,9 @@ def no_system(missing: Iterable[str], seen: Iterable[str]) -> str:
 
 
 def modelled(scope: str, energy_source: str) -> str:
-    """A scope that no sensor stands behind."""
+    """A scope that no sensor stands behind here and now."""
+    if energy_source == "replay":
+        return f"the {scope} energy is replayed from a recording, not measured here"
     return f"the {scope} energy is modelled ({energy_source}); 'joulecast doctor' lists the sensors"
 
 
@@ -120,6 +125,15 @@ def short_windows(meter: str, windows: int, period_s: float) -> str:
     return (
         f"{which} shorter than the {format_duration(period_s)} between new readings of {meter}: "
         "their energy is a share of what was drawn around them. Repeat the work inside the window"
+    )
+
+
+def averaged(meter: str, window_s: float, stretches: int) -> str:
+    """A session or windows not much longer than the time over which the meter averages."""
+    what = "this session or window is" if stretches == 1 else f"{stretches} of its windows are"
+    return (
+        f"{meter} tells averages over {format_duration(window_s)}, and {what} not much longer: "
+        f"power before it counts in. Measure for {format_duration(AVERAGES * window_s)} or more"
     )
 
 
@@ -142,11 +156,6 @@ def throttled(meter: str, share: float) -> str:
         f"{meter} throttled in {share:.0%} of the readings (power limit or heat): a cooler or "
         "less limited device is faster and draws more"
     )
-
-
-def shared(meter: str, others: int) -> str:
-    """A device on which others compute too."""
-    return f"{meter} is shared with {others} other process(es), whose energy is in this figure"
 
 
 def same_process(others: Iterable[str]) -> str:
@@ -178,6 +187,14 @@ def unsettled(scopes: Iterable[str], waited_s: float) -> str:
     return (
         f"the idle power of {', '.join(scopes)} had not settled within 2 % after "
         f"{format_duration(waited_s)}: end other jobs, wait a few minutes and measure again"
+    )
+
+
+def settling_unknown() -> str:
+    """Idle power that was not watched before it was measured."""
+    return (
+        "whether the idle power had settled is not known: nothing was read before. Measure again "
+        "with a longer --settle"
     )
 
 

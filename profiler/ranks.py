@@ -18,6 +18,7 @@ class Rank:
     rank, world_size : in the job. local_rank : on the node. node : name of the node, or its number.
     job : what the processes of one launch have in common, empty for a lone process.
     is_leader : whether this process meters its node.
+    is_job_unique : whether the launcher gives each launch a job of its own.
     """
 
     rank: int = 0
@@ -26,6 +27,7 @@ class Rank:
     node: str = ""
     job: str = ""
     is_leader: bool = True
+    is_job_unique: bool = False
 
     def where(self) -> dict[str, str]:
         """The facts for a run record; those of a lone process are its node alone."""
@@ -36,18 +38,24 @@ class Rank:
                 "local_rank": str(self.local_rank),
                 "world_size": str(self.world_size),
             }
+        if self.is_job_unique:
+            found["job_unique"] = "yes"
         return {**found, "job": self.job} if self.job else found
 
 
 @dataclass(frozen=True, slots=True)
 class _Launcher:
-    """Names of a launcher's variables, the first that is set counts."""
+    """Names of a launcher's variables, the first that is set counts.
+
+    `unique` are the parts of `job` that no two launches share, if all of them are set.
+    """
 
     rank: tuple[str, ...]
     local_rank: tuple[str, ...]
     world_size: tuple[str, ...]
     node: tuple[str, ...] = ()
     job: tuple[tuple[str, ...], ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()
 
 
 # torchrun comes first: under `srun torchrun` both sets are there and torchrun's ranks are ours.
@@ -58,6 +66,7 @@ _LAUNCHERS = (
         ("WORLD_SIZE",),
         ("GROUP_RANK",),
         (("TORCHELASTIC_RUN_ID",), ("SLURM_JOB_ID",), ("MASTER_ADDR",), ("MASTER_PORT",)),
+        (("TORCHELASTIC_RUN_ID",),),
     ),
     _Launcher(
         ("OMPI_COMM_WORLD_RANK",),
@@ -72,6 +81,7 @@ _LAUNCHERS = (
         ("SLURM_NTASKS", "SLURM_STEP_NUM_TASKS", "SLURM_NPROCS"),
         ("SLURMD_NODENAME", "SLURM_NODEID"),
         (("SLURM_JOB_ID", "SLURM_JOBID"), ("SLURM_STEP_ID", "SLURM_STEPID")),
+        (("SLURM_JOB_ID", "SLURM_JOBID"), ("SLURM_STEP_ID", "SLURM_STEPID")),
     ),
     _Launcher(
         ("PMI_RANK", "MV2_COMM_WORLD_RANK"),
@@ -81,6 +91,7 @@ _LAUNCHERS = (
         (("PMI_PORT", "PMI_JOBID", "PMI_ID"),),
     ),
 )
+_NO_JOB = ("", "none")
 _NO_NAME = ("", "localhost", "localhost.localdomain")
 
 
@@ -112,14 +123,16 @@ def _rank(
 ) -> Rank:
     local_rank = _number(environ, launcher.local_rank)
     parts = (_text(environ, names) for names in launcher.job)
+    own = [_text(environ, names) for names in launcher.unique]
     return Rank(
         rank=rank,
         local_rank=rank if local_rank is None else local_rank,
         world_size=world_size,
         node=node or _text(environ, launcher.node),
-        job="-".join(part for part in parts if part not in {"", "none"}),
+        job="-".join(part for part in parts if part not in _NO_JOB),
         # Without a local rank nobody but rank 0 can be sure to be alone on its node.
         is_leader=(rank if local_rank is None else local_rank) == 0,
+        is_job_unique=bool(own) and not any(part in _NO_JOB for part in own),
     )
 
 

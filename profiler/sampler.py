@@ -10,11 +10,11 @@ import math
 import time
 from collections import deque
 from dataclasses import dataclass
-from threading import Event, Lock, Thread, current_thread
+from threading import Event, RLock, Thread, current_thread
 from typing import TYPE_CHECKING, NamedTuple
 
 from joulecast.profiler.sampler_series import Extra, Series
-from joulecast.profiler.session_scopes import is_measured
+from joulecast.profiler.session_scopes import is_sensed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -83,7 +83,7 @@ class Sampler:
         self.clock = clock
         self.period_s = period_s
         self.series = tuple(Series(m) for m in meters)
-        self.lock = Lock()
+        self.lock = RLock()  # a handler of signals may interrupt a call of ours, and call us
         self.cpu_s = 0.0
         self.lost_rounds = 0
         self._cpu = cpu_s
@@ -114,6 +114,12 @@ class Sampler:
         """Whether the thread ended, after at most `END_S` seconds."""
         thread, self._thread = self._thread, None
         return thread is None or thread.end()
+
+    def leave(self) -> None:
+        """Let the thread end by itself at its next round, without waiting for it."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.leave()
 
     def read_now(self) -> bool:
         """Whether a round was read now; the thread does it, so a hanging driver holds up nobody."""
@@ -172,7 +178,7 @@ class Sampler:
 
 
 def _every_s(series: Series) -> float:
-    return 0.0 if is_measured(series.meter.energy_source) else MODELLED_S
+    return 0.0 if is_sensed(series.meter.energy_source) else MODELLED_S
 
 
 class SamplerThread(Thread):
@@ -219,6 +225,10 @@ class SamplerThread(Thread):
         self._wake.set()
         self._hangs = not answered.wait(REPLY_S)
         return not self._hangs
+
+    def leave(self) -> None:
+        """Ask for the end; touches no lock."""
+        self._ending = True
 
     def end(self) -> bool:
         """Whether the thread ended within `END_S` seconds."""

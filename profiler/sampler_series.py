@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from array import array
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
@@ -27,6 +28,27 @@ POINTS = 4096
 STRIDE = 16
 GAPS_NAMED = 50
 SLOW = 0.05
+LIMIT_FACTOR = 4.0
+"""Times its power limit: more than any device draws, however short."""
+_LIMITS = ("power_limit_w", "default_limit_w")
+
+
+class Edges(Protocol):
+    """Moments by their index."""
+
+    def __getitem__(self, index: int, /) -> float:
+        """Clock seconds of an edge."""
+        ...
+
+
+def most_w(meter: Meter) -> float:
+    """Watts above which a reading of `meter` cannot be: 4 x its power limit, else 20 kW."""
+    limits_w = []
+    for key in _LIMITS:
+        with suppress(KeyError, ValueError):
+            limits_w.append(float(meter.facts[key]))
+    limit_w = max(limits_w, default=0.0)
+    return LIMIT_FACTOR * limit_w if 0 < limit_w < math.inf else integrate.PLAUSIBLE_W
 
 
 @dataclass(slots=True)
@@ -76,6 +98,7 @@ class Series:
     _old_j: Floats = field(default_factory=lambda: np.empty(0))
     _old_gaps: list[tuple[float, float]] = field(default_factory=list)
     _old_resets: int = 0
+    _old_blind_s: float = 0.0
     _old_peak_w: float = -math.inf
     _curve: Curve | None = None
     _newest: Curve | None = None
@@ -87,11 +110,15 @@ class Series:
         """What reads the meter; its readings are checked."""
         name = "read_energy_j" if self.kind == "energy_j" else "read_power_w"
         read = cast("Callable[[], float]", getattr(self.meter, name))
+        most = most_w(self.meter) if self.kind == "power_w" else math.inf
 
         def checked() -> float:
             value = float(read())
             if not 0 <= value < math.inf:
                 message = f"{self.meter.name} read {value!r}"
+                raise MeterReadError(message)
+            if value > most:
+                message = f"{self.meter.name} read {value:.3g} W, above the {most:.3g} W possible"
                 raise MeterReadError(message)
             return value
 
@@ -137,7 +164,7 @@ class Series:
             pending = edges_s[len(self.edge_j) :]
             self._fold(min(curve.settled_s, pending[0]) if pending else curve.settled_s)
 
-    def energy_j(self, edges_s: Sequence[float], first: int, last: int) -> float | None:
+    def energy_j(self, edges_s: Edges, first: int, last: int) -> float | None:
         """Joules between two edges, ``None`` where the meter saw nothing of it."""
         curve = self.curve()
         start_s, end_s = edges_s[first], edges_s[last]
@@ -154,6 +181,11 @@ class Series:
     def resets(self) -> int:
         """How often the counter fell without wrapping."""
         return self._old_resets + self.curve().resets
+
+    @property
+    def blind_s(self) -> float:
+        """Seconds between its readings whose energy nothing saw."""
+        return self._old_blind_s + sum(end_s - start_s for start_s, end_s in self.curve().blind)
 
     @property
     def power_max_w(self) -> float | None:
@@ -188,7 +220,8 @@ class Series:
         if self.kind == "power_w":
             return integrate.power_curve(time_s, value)
         fresh = not len(self._old_s)
-        return integrate.counter_curve(time_s, value, self.meter.wrap_j, fresh=fresh)
+        most = most_w(self.meter)
+        return integrate.counter_curve(time_s, value, self.meter.wrap_j, fresh=fresh, most_w=most)
 
     def _at_j(self, curve: Curve, time_s: float, edge: int) -> float:
         fixed = edge < len(self.edge_j)
@@ -221,6 +254,7 @@ class Series:
         past = [gap for gap in newest.gaps if gap[1] <= cut_s]
         self._old_gaps = (self._old_gaps + past)[:GAPS_NAMED]
         self._old_resets += going.resets
+        self._old_blind_s += sum(end_s - start_s for start_s, end_s in going.blind)
         self._old_s, self._old_j = whole.time_s[points], whole.energy_j[points]
         del self._time_s[:count], self._value[:count]
         self._curve = None

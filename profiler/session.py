@@ -8,14 +8,14 @@ every other call out of order is noted.
 from __future__ import annotations
 
 import atexit
-import inspect
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from joulecast.core.records import Measurement, Run, Window
 from joulecast.profiler import session_notices
 from joulecast.profiler.session_live import Live
 from joulecast.profiler.session_options import SessionOptions, Snapshot, unknown_setup
+from joulecast.profiler.session_wrap import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,11 @@ __all__ = ["Session", "SessionOptions", "Snapshot"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_ENDINGS = {"SystemExit": "sys.exit()", "KeyboardInterrupt": "Ctrl-C"}
+_ENDINGS = {
+    "SystemExit": "sys.exit()",
+    "KeyboardInterrupt": "Ctrl-C",
+    "GeneratorExit": "a loop that left the generator early",
+}
 _EXIT = "the end of the process, before stop()"
 
 
@@ -146,9 +150,7 @@ class Session:
         if live is None:
             self._running("step()")
             return
-        live.book.steps.ends_s.append(live.now_s())
-        if samples is not None:
-            live.book.count_samples(samples)
+        live.book.step(live.now_s(), samples)
 
     def tick(self) -> None:
         """Read the meters now, and write what is due; for sessions without a thread."""
@@ -178,25 +180,7 @@ class Session:
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """`function`, measured anew at each call; a call within a call belongs to the outer one."""
-        if inspect.iscoroutinefunction(function):
-
-            @wraps(function)
-            async def measured_later(*args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401
-                if self.is_running:
-                    return await function(*args, **kwargs)
-                with self:
-                    return await function(*args, **kwargs)
-
-            return measured_later  # type: ignore[return-value]
-
-        @wraps(function)
-        def measured(*args: P.args, **kwargs: P.kwargs) -> R:
-            if self.is_running:
-                return function(*args, **kwargs)
-            with self:
-                return function(*args, **kwargs)
-
-        return measured
+        return wrapped(function, lambda: nullcontext() if self.is_running else self)
 
     def _stop(self, status: Status, ended_by: str = "") -> Run:
         live, self._live = self._live, None

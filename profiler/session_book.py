@@ -88,13 +88,17 @@ class Book:
         """Note `text` once."""
         self.doubts[text] = None
 
-    def count_samples(self, samples: float) -> None:
-        """Add the samples of a step; an amount that cannot be is left out and noted."""
-        if samples >= 0 and samples != math.inf:
-            self.samples += samples
+    def step(self, now_s: float, samples: float | None) -> None:
+        """Note a step and its samples; an amount that cannot be is left out and noted."""
+        number = math.nan if samples is None else as_number(samples)
+        if 0 <= number < math.inf:
+            self.samples += number
             self.sampled = True
-        else:
+        elif samples is not None:
             self._bad_samples += 1
+            number = math.nan
+        self.steps.samples.append(number)
+        self.steps.ends_s.append(now_s)
 
     def check_begin(self, name: str) -> None:
         """Raise `BadInput` if no window `name` can be begun."""
@@ -206,13 +210,31 @@ class Book:
         """`value`, or ``None`` with a doubt if it cannot be (a loss may be negative)."""
         if value is None:
             return None
-        number = float(value)
+        number = as_number(value)
         if math.isfinite(number) and (number >= 0 or what == "loss"):
             return number
         self.doubt(session_notices.bad_amount(what, 1))
         return None
 
 
-def with_end(edges_s: Sequence[float], end_s: float) -> array[float]:
-    """A copy of the edges with one more at `end_s`, for figures while the session runs."""
-    return array("d", (*edges_s, max(end_s, edges_s[-1])))
+def as_number(value: object) -> float:
+    """`value` as a float, NaN if it is none: a tensor of one element is a number too."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except Exception:  # noqa: BLE001  whatever the job hands over must not end it
+        return math.nan
+
+
+class EdgesSoFar:
+    """The edges with one more at `end_s`, for figures while the session runs; nothing is copied."""
+
+    def __init__(self, edges_s: Sequence[float], end_s: float) -> None:
+        self._edges_s = edges_s
+        self._count = len(edges_s)
+        self._end_s = max(end_s, edges_s[-1])
+
+    def __len__(self) -> int:
+        return self._count + 1
+
+    def __getitem__(self, index: int) -> float:
+        return self._end_s if index in (-1, self._count) else self._edges_s[index]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from joulecast.core.records import SEEN_ENOUGH, is_measured
 from joulecast.profiler import integrate, notices
-from joulecast.profiler.session_scopes import PARTS, is_measured
+from joulecast.profiler.session_scopes import PARTS, is_sensed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 DISAGREE = 0.1
 CROSS_CHECK_S = 30.0
 EARLY_S = 5.0
-UNSEEN = 0.02
+_AVERAGE = re.compile(r"average over (\d+(?:\.\d+)?) s\b|^(\d+(?:\.\d+)?) s average")
 
 
 def doubts(view: View, idle_w: Mapping[str, float], *, ended: bool) -> list[str]:
@@ -50,7 +52,7 @@ def _of_meter(view: View, index: int) -> Iterator[str]:
     seen_s = integrate.seen_s(curve, view.start_s, view.end_s)
     if curve.still_s:
         yield notices.stood_still(name, curve.still_s)
-    elif seen_s < (1 - UNSEEN) * view.duration_s:
+    elif seen_s < SEEN_ENOUGH * view.duration_s:
         yield notices.lower_bound(name, view.duration_s - seen_s, view.duration_s)
     yield from _of_length(view, series)
     throttled = series.extras.get("throttled")
@@ -71,18 +73,29 @@ def _of_readings(series: Series) -> Iterator[str]:
 def _of_length(view: View, series: Series) -> Iterator[str]:
     """Whether session and windows are long enough for the meter."""
     period_s = series.period_s
-    if period_s is None or not is_measured(series.meter.energy_source):
+    if period_s is None or not is_sensed(series.meter.energy_source):
         return
     needed_s = notices.min_duration_s(period_s, series.noise_frac)
     if view.duration_s < needed_s:
         yield notices.too_short(series.meter.name, view.duration_s, needed_s)
-    if not series.is_slow:
-        return
     stretches = (*view.book.windows, *view.book.epochs)
-    lengths_s = (view.edges_s[s.last] - view.edges_s[s.first] for s in stretches)
+    lengths_s = [view.edges_s[s.last] - view.edges_s[s.first] for s in stretches]
+    window_s = _averaged_s(series)
+    long_s = window_s * notices.AVERAGES
+    few = sum(length_s < long_s for length_s in (view.duration_s, *lengths_s))
+    if few:
+        yield notices.averaged(series.meter.name, window_s, few)
     short = sum(length_s < period_s for length_s in lengths_s)
-    if short:
+    if short and series.is_slow:
         yield notices.short_windows(series.meter.name, short, period_s)
+
+
+def _averaged_s(series: Series) -> float:
+    """Seconds over which the readings of a power meter are averages; 0 if it tells the moment."""
+    found = _AVERAGE.search(series.meter.facts.get("power_window", ""))
+    if found is None or series.kind != "power_w":
+        return 0.0
+    return float(found[1] or found[2])
 
 
 def _of_scopes(view: View) -> Iterator[str]:

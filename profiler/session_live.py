@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from threading import Lock
+from contextlib import contextmanager
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from joulecast.profiler import notices, session_notices
@@ -16,7 +17,7 @@ from joulecast.profiler.session_options import unknown_setup
 from joulecast.profiler.session_record import Identity, View, run_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from joulecast.core.records import Run, Setup, Status, Window
     from joulecast.profiler.session_book import Stretch
@@ -51,7 +52,8 @@ class Live:
         )
         self._on_flush = options.on_flush
         self._pid = os.getpid()
-        self._disk = Lock()
+        self._disk = RLock()
+        self._inside: set[int] = set()
         self._ended = False
         self._due_s = self.book.start_s + options.flush_s
         self.doubts: dict[str, None] = {}
@@ -81,15 +83,22 @@ class Live:
 
     def tick(self) -> None:
         """One round of readings, and a flush where one is due."""
-        self.sampler.read_now()
+        with self._entered() as again:
+            if not again:
+                self.sampler.read_now()
         if self._thread is None:
             self.upkeep()
 
     def edge(self, write: Callable[[float], Stretch | None]) -> Window | None:
         """The window that `write` closes in the book at the moment when the device is done."""
-        self._wait()
-        now_s = self.now_s()
-        self.sampler.read_now()
+        with self._entered() as again:
+            self._wait()
+            now_s = self.now_s()
+            if not again:
+                self.sampler.read_now()
+            return self._written(write, now_s)
+
+    def _written(self, write: Callable[[float], Stretch | None], now_s: float) -> Window | None:
         with self.sampler.lock:
             stretch = write(now_s)
             for series in self.sampler.series:
@@ -98,7 +107,7 @@ class Live:
 
     def snapshot(self) -> Snapshot:
         """Figures so far."""
-        with self.sampler.lock:
+        with self._entered(), self.sampler.lock:
             return self._view(self.now_s()).snapshot(self.identity.run_id)
 
     def record(self, status: Status, ended_by: str = "") -> Run:
@@ -114,9 +123,7 @@ class Live:
         """End it: last readings, last record. The meters stay open."""
         self._wait()
         now_s = self.now_s()
-        self.sampler.read_now()
-        if not self.sampler.stop():
-            self.doubt(session_notices.sampler_hangs())
+        self._end_readings()
         with self.sampler.lock:
             self.book.close(now_s)
             self._ended = True
@@ -141,6 +148,30 @@ class Live:
         finally:
             now_s = self.now_s()
             self._due_s = now_s + max(self.options.flush_s, (now_s - began_s) / COST_SHARE)
+
+    @contextmanager
+    def _entered(self) -> Iterator[bool]:
+        """Whether a call of this thread was interrupted by this one (a handler of signals).
+
+        That call may hold the lock that the sampler's thread waits for, so nobody waits for it.
+        """
+        me = threading.get_ident()
+        again = me in self._inside
+        self._inside.add(me)
+        try:
+            yield again
+        finally:
+            if not again:
+                self._inside.discard(me)
+
+    def _end_readings(self) -> None:
+        with self._entered() as again:
+            if again:
+                self.sampler.leave()
+                return
+            self.sampler.read_now()
+            if not self.sampler.stop():
+                self.doubt(session_notices.sampler_hangs())
 
     def _tell(self) -> None:
         if self._on_flush is None:

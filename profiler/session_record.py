@@ -11,12 +11,11 @@ import numpy as np
 
 from joulecast.core.records import Measurement, MeterReport, Run, Status, Window
 from joulecast.profiler import integrate
-from joulecast.profiler.session_book import with_end
+from joulecast.profiler.session_book import EdgesSoFar
 from joulecast.profiler.session_options import Snapshot
 from joulecast.profiler.session_scopes import by_scope, parts_of, sources, summed
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Sequence
 
     from joulecast.core.records import Setup
@@ -44,7 +43,7 @@ class View:
     ) -> None:
         self.book = book
         self.series = series
-        self.edges_s: array[float] = with_end(book.edges_s, end_s)
+        self.edges_s = EdgesSoFar(book.edges_s, end_s)
         last = len(self.edges_s) - 1
         self.energy_j = [s.energy_j(self.edges_s, 0, last) for s in series]
         meters = [s.meter for s in series]
@@ -84,6 +83,17 @@ class View:
             found.append(energy_j / seen_s if energy_j is not None and seen_s > 0 else None)
         return self._sum(found)
 
+    def epochs_power_w(self, start_s: float, end_s: float) -> dict[str, float]:
+        """Mean watts by scope of the epochs between `start_s` and `end_s`, pauses left out."""
+        return self._sum([self._epochs_power_w(s, start_s, end_s) for s in self.series])
+
+    def seen_frac(self, series: Series) -> float | None:
+        """Share of the session that the meter's readings cover, 0..1."""
+        if self.duration_s <= 0:
+            return None
+        seen_s = integrate.seen_s(series.curve(), self.start_s, self.end_s) - series.blind_s
+        return min(1.0, max(0.0, seen_s / self.duration_s))
+
     def window(self, stretch: Stretch) -> Window:
         """The record of a closed window."""
         start_s, end_s = self.edges_s[stretch.first], self.edges_s[stretch.last]
@@ -120,6 +130,20 @@ class View:
             median_step_s=None if steps is None else steps.times.median_s,
             epochs=len(self.book.epochs),
         )
+
+    def _epochs_power_w(self, series: Series, start_s: float, end_s: float) -> float | None:
+        curve, joules, seconds = series.curve(), 0.0, 0.0
+        for epoch in self.book.epochs:
+            begin_s, close_s = self.edges_s[epoch.first], self.edges_s[epoch.last]
+            if start_s <= begin_s and close_s <= end_s:  # joules at edges are kept exactly
+                part_j = series.energy_j(self.edges_s, epoch.first, epoch.last)
+            else:
+                begin_s, close_s = max(begin_s, start_s), min(close_s, end_s)
+                part_j = integrate.energy_between_j(curve, begin_s, close_s)
+            if part_j is not None and close_s > begin_s:
+                joules += part_j
+                seconds += integrate.seen_s(curve, begin_s, close_s)
+        return joules / seconds if seconds > 0 else None
 
     def _sum(self, amounts: Sequence[float | None]) -> dict[str, float]:
         return by_scope(((self.series[i].meter.scope, amounts[i]) for i in self.chosen), self.parts)
@@ -188,7 +212,7 @@ def measurement(
         steps=None if steps is None else steps.times,
         steady_sample_s=steady_sample_s,
         steady_power_w=steady_power_w,
-        meters=tuple(map(_report, view.series, view.energy_j)),
+        meters=tuple(_report(view, index) for index in range(len(view.series))),
         sampler_cpu_s=sampler_cpu_s,
         notices=tuple(notices),
     )
@@ -208,31 +232,29 @@ def _steady(
     view: View, steps: Steps | None, epochs: Sequence[Window]
 ) -> tuple[float | None, dict[str, float]]:
     """Seconds per sample and watts by scope after the warm-up, from steps or from epoch 2 on."""
-    samples, count = view.book.all_samples(), view.book.steps.count
     if steps is not None and steps.steady_count >= STEADY_STEPS:
-        per_step = samples / count if samples and view.book.sampled else None
-        sample_s = steps.times.median_s / per_step if per_step else None
-        return sample_s, view.power_w(steps.steady_start_s, steps.steady_end_s)
+        stretch_s = steps.steady_start_s, steps.steady_end_s
+        return steps.sample_s, view.epochs_power_w(*stretch_s) or view.power_w(*stretch_s)
     if len(epochs) < STEADY_EPOCHS:
         return None, {}
     later = epochs[1:]
     rates_s = [e.duration_s / e.samples for e in later if e.samples]
-    first, last = view.book.epochs[1].first, view.book.epochs[-1].last
-    power_w = view.power_w(view.edges_s[first], view.edges_s[last])
+    power_w = view.epochs_power_w(view.edges_s[view.book.epochs[1].first], view.end_s)
     return (float(np.median(rates_s)) if rates_s else None), power_w
 
 
-def _report(series: Series, energy_j: float | None) -> MeterReport:
-    meter = series.meter
+def _report(view: View, index: int) -> MeterReport:
+    series, meter = view.series[index], view.series[index].meter
     return MeterReport(
         meter=meter.name,
         scope=meter.scope,
         energy_source=meter.energy_source,
-        energy_j=energy_j,
+        energy_j=view.energy_j[index],
         power_max_w=series.power_max_w,
         period_s=series.period_s,
         readings=series.readings,
         failures=series.failures,
+        seen_frac=view.seen_frac(series),
         facts=dict(meter.facts),
     )
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from joulecast.profiler.meters import Meter
 
 PARTS = ("gpu", "cpu", "dram")
-NEVER_SUMMED = "platform"
+_SENSED = (*MEASURED_SOURCES, "replay")
 
 
-def is_measured(energy_source: str) -> bool:
-    """Whether a sensor stands behind every part of it (`+` joins parts)."""
-    return all(part in MEASURED_SOURCES for part in energy_source.split("+"))
+def is_sensed(energy_source: str) -> bool:
+    """Whether a sensor stands behind every part of it, or stood when a trace was recorded."""
+    return all(part in _SENSED for part in energy_source.split("+"))
 
 
 def summed(meters: Sequence[Meter], seen: Sequence[bool]) -> list[int]:
@@ -31,13 +31,13 @@ def summed(meters: Sequence[Meter], seen: Sequence[bool]) -> list[int]:
     one device (same ``uuid`` in its facts) as well.
     """
     measured = {
-        m.scope for m, has in zip(meters, seen, strict=True) if has and is_measured(m.energy_source)
+        m.scope for m, has in zip(meters, seen, strict=True) if has and is_sensed(m.energy_source)
     }
     chosen: list[int] = []
     devices: set[tuple[str, str]] = set()
     for index, meter in enumerate(meters):
         uuid = meter.facts.get("uuid", "")
-        if meter.scope in measured and not is_measured(meter.energy_source):
+        if meter.scope in measured and not is_sensed(meter.energy_source):
             continue
         if uuid and (meter.scope, uuid) in devices:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -88,6 +89,13 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda", index)
 
 
+def device_uuid(device: torch.device) -> str:
+    """UUID of a GPU as its driver tells it, without ``GPU-``; nothing where torch does not say."""
+    if device.type != "cuda":
+        return ""
+    return str(getattr(torch.cuda.get_device_properties(device), "uuid", "")).removeprefix("GPU-")
+
+
 def _check_precision(plan: Plan, device: torch.device) -> None:
     """Raise BadInput where `device` does not compute in the plan's precision."""
     if plan.precision == "fp16" and device.type == "cpu":
@@ -145,9 +153,13 @@ def _outcome(loop: Loop, network: Network) -> Outcome:
     if bench.plan.task == "train" and loop.loss is None:
         notices.append("the loss is no finite number: energy and time stand, learning does not")
     per_epoch = samples_per_pass(bench.dataset, bench.plan)
+    batch = min(bench.plan.batch_size, per_epoch)
+    if batch < bench.plan.batch_size:
+        notices.append(f"there are {per_epoch} samples: the batch was {batch}, not more")
+    executed = replace(bench.plan, batch_size=batch)
     cuda = bench.device.type == "cuda"
     return Outcome(
-        workload=workload_of(bench.plan, network.input_shape, per_epoch, loop.samples / per_epoch),
+        workload=workload_of(executed, network.input_shape, per_epoch, loop.samples / per_epoch),
         samples=loop.samples,
         steps=loop.steps,
         duration_s=loop.watch.clock.monotonic_s() - loop.start_s,

@@ -10,12 +10,15 @@ import multiprocessing
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from joulecast.core.units import FLOPS_PER_MAC
+from joulecast.profiler.host_cgroup import mem_limit_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +61,16 @@ def supported_precisions(device: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def free_mem_bytes(device: str) -> float:
+    """Bytes of memory that are free on the device; on a CPU no more than the container's limit."""
+    if device.startswith("cuda"):
+        free_bytes, _ = torch.cuda.mem_get_info(device)
+        return float(free_bytes)
+    available_bytes = float(psutil.virtual_memory().available)
+    limit_bytes = mem_limit_bytes(Path("/"))
+    return available_bytes if limit_bytes is None else min(available_bytes, limit_bytes)
+
+
 @dataclass(frozen=True, slots=True)
 class TorchBench:
     """The micro-benchmarks on one device.
@@ -65,12 +78,12 @@ class TorchBench:
     Attributes
     ----------
     device : ``cpu``, ``cuda`` or ``cuda:1``. clock : to time with.
-    mem_bytes : of the device, bounds the size of the tensors.
+    mem_bytes : bounds the size of the tensors; ``None`` for what is free on the device now.
     """
 
     device: str
     clock: Clock
-    mem_bytes: float = 4e9
+    mem_bytes: float | None = None
 
     @property
     def precisions(self) -> tuple[str, ...]:
@@ -104,7 +117,7 @@ class TorchBench:
 
     def copy_bytes_per_s(self, seconds: float) -> list[float]:
         """Bytes/s of a copy within the device's memory, those read plus those written."""
-        n = int(min(_COPY_BYTES[self._kind], self.mem_bytes / _MEMORY_SHARE))
+        n = int(min(_COPY_BYTES[self._kind], self._room_bytes))
         source = torch.ones(n, dtype=torch.uint8, device=self.device)
         target = torch.empty_like(source)
         took_s = self._repeated(lambda: target.copy_(source), seconds)
@@ -157,13 +170,21 @@ class TorchBench:
         return rates
 
     @property
+    def _room_bytes(self) -> float:
+        """Bytes that the tensors of one benchmark may take."""
+        mem_bytes = self.mem_bytes
+        if mem_bytes is None:
+            mem_bytes = free_mem_bytes(self.device)
+        return mem_bytes / _MEMORY_SHARE
+
+    @property
     def _kind(self) -> str:
         return "cuda" if self.device.startswith("cuda") else "cpu"
 
     def _matmul_size(self, precision: str) -> int:
         """Side of the matrices: doubled until one product takes long enough."""
         width = torch.empty(0, dtype=_DTYPES[precision]).element_size()
-        room = math.isqrt(int(self.mem_bytes / _MEMORY_SHARE / (3 * width)))
+        room = math.isqrt(int(self._room_bytes / (3 * width)))
         n = _SMALLEST
         while 2 * n <= min(_LARGEST, room):
             tile = torch.ones(n, n, device=self.device, dtype=_DTYPES[precision])

@@ -129,6 +129,8 @@ def test_a_known_device_keeps_its_data_sheet() -> None:
     ("watts", "source", "idle_w"),
     [
         (30.0, "rapl", 15.0),
+        (30.0, "rapl+rapl-psys", 15.0),  # two sensors together
+        (30.0, "rapl+tdp-model", None),
         (30.0, "tdp-model", None),  # modelled: it would only give the model back
         (30.0, "", None),
         (170.0, "rapl", None),  # above the TDP: not idle

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from joulecast.core.records import Device
+    from joulecast.profiler.clock import Clock
     from joulecast.profiler.meters import MeterContext
 
 _R = 1.4
@@ -36,7 +37,9 @@ def load_curve(load_frac: float) -> float:
 
 
 class Meter:
-    """Watts of all sockets, or of our share of them, from the load.
+    """Joules of all sockets, or of our share of them, from the load.
+
+    The load is a mean since the last reading, so it is counted for exactly that time.
 
     A virtual machine or container that has fewer CPUs than the machine answers for that share of
     the sockets, idle power included; the load is then that of its own CPUs.
@@ -44,6 +47,7 @@ class Meter:
     Parameters
     ----------
     idle_w, full_w : of all sockets. share_frac : of them that is ours. load_frac : busy, 0..1.
+    clock : of the readings; joules count from now on.
     """
 
     FALLBACK_FOR = "cpu"
@@ -52,11 +56,18 @@ class Meter:
     wrap_j: float | None = None
 
     def __init__(
-        self, idle_w: float, full_w: float, share_frac: float, load_frac: Callable[[], float]
+        self,
+        idle_w: float,
+        full_w: float,
+        share_frac: float,
+        load_frac: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._idle_w, self._full_w = idle_w * share_frac, full_w * share_frac
         self._load_frac = load_frac
         self._last_frac: float | None = None
+        self._clock = clock
+        self._energy_j, self._read_s = 0.0, clock.monotonic_s()
         self.name = "cpu_load:0"
         self.facts: Mapping[str, str] = {
             "basis": "modelled",
@@ -77,18 +88,23 @@ class Meter:
         cpu, sockets = machine.cpu, machine.n_cpus
         idle_w = _IDLE_FRAC * cpu.tdp_w if cpu.idle_w is None else cpu.idle_w
         load = context.load_frac or _Busy(_clocked(context))
-        return [cls(idle_w * sockets, cpu.tdp_w * sockets, _share(cpu, sockets, context), load)]
+        share_frac = _share(cpu, sockets, context)
+        return [cls(idle_w * sockets, cpu.tdp_w * sockets, share_frac, load, context.clock)]
 
-    def read_power_w(self) -> float:
-        """Watts at the load since the last reading."""
+    def read_energy_j(self) -> float:
+        """Joules since it was opened; those since the last reading at the load since then."""
         load_frac = self._load_frac()
         if not 0 <= load_frac <= 1:
             raise MeterReadError(f"{self.name}: a load of {load_frac:g} is outside 0..1")
         self._last_frac = load_frac
-        return self._idle_w + (self._full_w - self._idle_w) * load_curve(load_frac)
+        power_w = self._idle_w + (self._full_w - self._idle_w) * load_curve(load_frac)
+        now_s = self._clock.monotonic_s()
+        self._energy_j += power_w * max(0.0, now_s - self._read_s)
+        self._read_s = now_s
+        return self._energy_j
 
     def extras(self) -> Mapping[str, float]:
-        """``cpu_load_frac``, from which the last power came."""
+        """``cpu_load_frac``, from which the last joules came."""
         return {} if self._last_frac is None else {"cpu_load_frac": self._last_frac}
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from joulecast.core.errors import BadInput
+from joulecast.profiler import command
 from joulecast.profiler.command import in_foreground, run_command
 from tests.fakes.clock import FakeClock
 from tests.fakes.recording import FakeRecording
@@ -43,7 +44,7 @@ def wrapped(*argv: str, **options: Any) -> CommandOutcome:  # noqa: ANN401
     return outcome
 
 
-def until(true: Callable[[], bool], limit_s: float = 20) -> None:
+def until(true: Callable[[], bool], limit_s: float = 60) -> None:
     """Wait until something holds that another process does."""
     end_s = time.monotonic() + limit_s
     while not true():
@@ -257,7 +258,7 @@ def test_it_works_beside_the_main_thread() -> None:
     found: list[CommandOutcome] = []
     thread = threading.Thread(target=lambda: found.append(wrapped(SH, "-c", "exit 8")))
     thread.start()
-    thread.join(20)
+    thread.join(60)
     assert found[0].exit_code == 8
 
 
@@ -280,18 +281,26 @@ def test_it_is_stopped_after_its_time_with_its_children(tmp_path: Path) -> None:
 
     def progress(elapsed_s: float) -> None:
         told.append(elapsed_s)
-        clock.advance(0.0 if not log.exists() or not log.read_text(encoding="ascii") else 40.0)
+        clock.advance(40.0 if elapsed_s < 100 and is_written(log) else 0.0)
 
     script = f"sleep 60 & echo $! > {log}; wait; exit 0"
     outcome = wrapped(SH, "-c", script, stop_after_s=100, on_progress=progress, clock=clock)
     assert (outcome.exit_code, outcome.stopped) == (143, True)
     assert [t for t in told if t][:2] == [40, 80]
-    assert not psutil.pid_exists(int(log.read_text(encoding="ascii"))) or _is_dead(log)
+    until(lambda: is_dead(log))
 
 
-def _is_dead(log: Path) -> bool:
-    """Whether what is left of a process only waits to be buried."""
-    status: str = psutil.Process(int(log.read_text(encoding="ascii"))).status()
+def is_written(log: Path) -> bool:
+    """Whether a process has put its number there."""
+    return log.exists() and log.read_text(encoding="ascii").endswith("\n")
+
+
+def is_dead(log: Path) -> bool:
+    """Whether a process is gone, or what is left of it only waits to be buried."""
+    try:
+        status: str = psutil.Process(int(log.read_text(encoding="ascii"))).status()
+    except psutil.NoSuchProcess:
+        return True
     return status == psutil.STATUS_ZOMBIE
 
 
@@ -312,14 +321,14 @@ def test_a_stubborn_child_of_a_stopped_command_is_killed_too(tmp_path: Path) -> 
     """The command ends at once, its child ignores SIGTERM: it gets SIGKILL after the grace."""
     log, clock = tmp_path / "log", FakeClock()
 
-    def progress(_: float) -> None:
-        clock.advance(0.0 if not log.exists() or not log.read_text(encoding="ascii") else 6.0)
+    def progress(elapsed_s: float) -> None:
+        clock.advance(6.0 if elapsed_s < 6 and is_written(log) else 0.0)
 
-    stubborn = "trap '' TERM; while :; do sleep 0.05; done"
-    script = f'{SH} -c "{stubborn}" & sleep 0.1; echo $! > {log}; wait'
+    stubborn = f'trap "" TERM; echo $$ > {log}; while :; do sleep 0.05; done'
+    script = f"{SH} -c '{stubborn}' & wait"
     outcome = wrapped(SH, "-c", script, stop_after_s=6, on_progress=progress, clock=clock)
     assert (outcome.exit_code, outcome.stopped) == (143, True)
-    until(lambda: not psutil.pid_exists(int(log.read_text(encoding="ascii"))) or _is_dead(log))
+    until(lambda: is_dead(log))
 
 
 def test_it_is_not_stopped_before_its_time() -> None:
@@ -365,9 +374,9 @@ def test_an_old_kernel_is_waited_on_by_looking(monkeypatch: pytest.MonkeyPatch) 
     assert wrapped(SH, "-c", "sleep 0.3; exit 9").exit_code == 9
 
 
-def test_the_end_is_seen_at_once() -> None:
-    """A short command does not wait for the next tick: five of them take less than five ticks."""
+def test_the_end_is_seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the command ends the wait: a tick that lasts a minute does not hold it."""
+    monkeypatch.setattr(command, "_TICK_S", 60.0)
     start_s = time.monotonic()
-    for _ in range(5):
-        wrapped(SH, "-c", "sleep 0.02")
-    assert time.monotonic() - start_s < 5 * 0.2
+    wrapped(SH, "-c", "sleep 0.1")
+    assert time.monotonic() - start_s < 30

@@ -9,8 +9,7 @@ import pytest
 
 from joulecast.core.errors import BadInput
 from joulecast.core.records import Window
-from joulecast.profiler import hardware_profile
-from joulecast.profiler.hardware_profile import BENCH_S, QUICK_S, parts, profile_hardware
+from joulecast.profiler.hardware_profile import BENCH_S, parts, profile_hardware
 from tests.fakes.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def profiled(bench: FakeBench, seconds: float = BENCH_S) -> HardwareProfile:
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda:0"])
-@pytest.mark.parametrize("seconds", [BENCH_S, QUICK_S, 7.0])
+@pytest.mark.parametrize("seconds", [BENCH_S, 12.0, 7.0])
 def test_the_parts_take_the_asked_time(device: str, seconds: float) -> None:
     """However many parts a device has, together they take the seconds asked for."""
     bench = FakeBench(FakeClock(), device)
@@ -96,13 +95,6 @@ def test_the_parts_take_the_asked_time(device: str, seconds: float) -> None:
     assert sum(part.seconds for part in planned) == pytest.approx(seconds)
     assert min(part.seconds for part in planned) > 0.02 * seconds
     assert profiled(bench, seconds).duration_s == pytest.approx(seconds)
-
-
-def test_a_whole_profile_takes_two_to_three_minutes() -> None:
-    """Idle, benchmarks and calibration runs together keep the promise."""
-    calibration_s = len(hardware_profile.CALIBRATION) * hardware_profile.CALIBRATION_S
-    assert hardware_profile.IDLE_S >= 60
-    assert 120 <= hardware_profile.IDLE_S + BENCH_S + calibration_s <= 180
 
 
 def test_figures_are_medians_with_their_power() -> None:
@@ -163,7 +155,9 @@ def test_absurd_figures_are_no_figures(
 
 def test_a_busy_machine_is_noticed() -> None:
     """Products on the CPU that got half of it are too slow, and that is said."""
-    notices = profiled(FakeBench(FakeClock(), cpu_share=0.5)).notices
+    crowded = profiled(FakeBench(FakeClock(), cpu_share=0.5))
+    notices = crowded.notices
+    assert crowded.matmul_flops_per_s == {}
     assert len(notices) == 1
     assert "got 50 % of the 4 CPU threads" in notices[0]
     assert profiled(FakeBench(FakeClock(), "cuda", cpu_share=0.1)).notices == ()

@@ -77,6 +77,21 @@ def test_patience_ends() -> None:
     assert lab.clock.now_s - lab.clock.start_s == pytest.approx(130.0, abs=2)
 
 
+def test_power_that_was_not_compared_is_not_called_settled() -> None:
+    """No settling, or nothing readable: nobody knows."""
+    reading = Lab(20.0).idle(IdlePlan(settle_s=0.0))
+    assert not reading.settled
+    assert any("is not known" in n for n in reading.notices)
+    assert reading.power_w["gpu"] == pytest.approx(20.0)
+
+
+def test_busy_cpus_are_told() -> None:
+    """A CPU at work is no idle machine, whichever meter saw its load."""
+    lab = Lab(20.0)
+    lab.cpu.side = {"cpu_load_frac": 0.9}
+    assert any("counter:0 was 90% busy" in n for n in lab.idle().notices)
+
+
 def test_spread_is_that_of_the_blocks() -> None:
     """Power that alternates between minutes' twelfths: its standard deviation."""
     lab = Lab(lambda t: 20.0 + 4.0 * (-1) ** int((t - 30.0) // 5))
@@ -109,6 +124,7 @@ def test_nothing_readable_is_no_power() -> None:
     lab.gpu.broken = lab.cpu.broken = True
     reading = lab.idle()
     assert reading.power_w == {}
+    assert not reading.settled
     assert sum("gave no energy" in n for n in reading.notices) == 2
 
 

@@ -87,6 +87,25 @@ def test_a_fall_that_no_power_explains_is_no_wrap() -> None:
     assert curve.energy_j[-1] == pytest.approx(100.0)
 
 
+def test_a_gap_in_which_a_counter_may_have_wrapped_is_filled() -> None:
+    """A hundred minutes at 100 W are two wraps and more: the power beside them, not the rest."""
+    time_s = np.concatenate((np.arange(0.0, 10.0, 0.1), np.arange(6010.0, 6020.0, 0.1)))
+    curve = counter_curve(time_s, (100.0 * time_s) % 262_143.3, 262_143.3)
+    assert curve.energy_j[-1] == pytest.approx(100.0 * time_s[-1])
+    assert curve.blind == pytest.approx(np.array([(time_s[99], time_s[100])]))
+
+
+def test_a_leap_is_no_energy() -> None:
+    """A megajoule in a second is filled at the power beside it; a late refresh is no leap."""
+    counter_j = np.array([0.0, 20.0, 40.0, 1e6, 1e6 + 20, 1e6 + 40])
+    curve = counter_curve(np.arange(6.0), counter_j)
+    assert (curve.energy_j[-1], curve.resets) == (pytest.approx(100.0), 1)
+    late = counter_curve(
+        np.array([0.0, 1.0, 2.0, 2.001, 3.0]), 300.0 * np.arange(5.0), most_w=1200.0
+    )
+    assert (late.energy_j[-1], late.resets) == (pytest.approx(1200.0), 0)
+
+
 def test_a_counter_that_only_falls_is_unknown() -> None:
     """Nothing beside a reset tells the power: no energy rather than a guess."""
     assert not counter_curve(np.array([0.0, 1.0]), np.array([9.0, 1.0])).known

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from joulecast.profiler.ranks import Rank, rank_of
@@ -30,14 +32,17 @@ OPENMPI = {
 INTEL = {"PMI_RANK": "2", "MPI_LOCALRANKID": "0", "PMI_SIZE": "4", "PMI_PORT": "n0:1234"}
 
 
+unique = partial(Rank, is_job_unique=True)
+
+
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
         ({}, Rank()),
-        (TORCHRUN, Rank(9, 1, 16, "1", "abc", is_leader=False)),
-        ({**SLURM, **TORCHRUN}, Rank(9, 1, 16, "1", "abc-77", is_leader=False)),
-        (SLURM, Rank(4, 0, 8, "1", "77-2", is_leader=True)),
-        ({**SLURM, "SLURMD_NODENAME": "gpu7"}, Rank(4, 0, 8, "gpu7", "77-2", is_leader=True)),
+        (TORCHRUN, unique(9, 1, 16, "1", "abc", is_leader=False)),
+        ({**SLURM, **TORCHRUN}, unique(9, 1, 16, "1", "abc-77", is_leader=False)),
+        (SLURM, unique(4, 0, 8, "1", "77-2", is_leader=True)),
+        ({**SLURM, "SLURMD_NODENAME": "gpu7"}, unique(4, 0, 8, "gpu7", "77-2", is_leader=True)),
         (OPENMPI, Rank(3, 3, 4, "", "prterun-9", is_leader=False)),
         ({**OPENMPI, **SLURM}, Rank(3, 3, 4, "", "prterun-9", is_leader=False)),
         (INTEL, Rank(2, 0, 4, "", "n0:1234", is_leader=True)),
@@ -63,6 +68,15 @@ def test_the_default_run_id_of_torchrun_is_no_job() -> None:
     assert rank_of(environ).job == ""
     environ |= {"MASTER_ADDR": "n0", "MASTER_PORT": "29500"}
     assert rank_of(environ).job == "n0-29500"
+    assert not rank_of(environ).is_job_unique
+
+
+def test_an_allocation_without_a_step_is_no_job_of_its_own() -> None:
+    """Two programs started in one SLURM allocation share its number."""
+    found = rank_of({k: v for k, v in SLURM.items() if k != "SLURM_STEP_ID"})
+    assert found.job == "77"
+    assert "job_unique" not in found.where()
+    assert rank_of(SLURM).where()["job_unique"] == "yes"
 
 
 def test_without_a_local_rank_only_rank_0_meters() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,6 +147,40 @@ def test_a_rate_from_epochs_alone() -> None:
     assert m.steady_sample_s == pytest.approx(0.04)
     assert m.steady_power_w["gpu"] == pytest.approx(100.0)
     assert m.steps is None
+
+
+def test_steady_figures_are_those_of_the_epochs() -> None:
+    """Evaluations and pauses between epochs count neither in the rate nor in the power."""
+    bench = Bench()
+    pausing = False
+    bench.gpu.power_w = lambda _: 60.0 if pausing else 300.0
+    with bench.session as session:
+        for _ in range(4):
+            pausing = False
+            session.epoch_start()
+            bench.run(8.0, samples=10)
+            session.epoch_end()
+            pausing = True
+            bench.run(4.0)
+    assert session.run is not None
+    m = session.run.measurement
+    assert m.steady_sample_s == pytest.approx(0.01)
+    assert m.steady_power_w["gpu"] == pytest.approx(300.0, rel=0.01)
+
+
+def test_samples_of_a_step_may_be_any_number() -> None:
+    """A scalar of an array library counts, and the record is plain; a text is left out."""
+    bench = Bench()
+    with bench.session as session:
+        bench.run(1.0, samples=np.float32(8))  # type: ignore[arg-type]
+        session.step(np.array(8.0))  # type: ignore[arg-type]
+        session.step("many")  # type: ignore[arg-type]
+        session.epoch_end(loss="low")  # type: ignore[arg-type]
+    assert session.run is not None
+    assert session.run.measurement.samples == 88.0
+    assert type(session.run.measurement.samples) is float
+    assert [e.loss for e in session.run.measurement.epochs] == [None]
+    assert has(session.run, "samples of a step")
 
 
 def test_a_loop_that_never_ends_an_epoch() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,10 @@ from tests.fakes.meters import PowerMeter
 from tests.fakes.session import Bench, has
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
     from pathlib import Path
+
+    from joulecast.core.records import Run
 
 
 def test_a_session_may_be_started_anew() -> None:
@@ -62,6 +66,88 @@ def test_a_decorated_coroutine_is_measured_until_it_ends() -> None:
     assert asyncio.run(work()) == "done"
     assert bench.session.run is not None
     assert bench.session.run.measurement.duration_s == pytest.approx(2.0)
+
+
+def test_a_decorated_generator_is_measured_while_it_is_iterated_over() -> None:
+    """The work between its yields counts; what is sent and returned passes through."""
+    bench = Bench()
+
+    @bench.session
+    def work() -> Generator[int, int, str]:
+        got = 0
+        for _ in range(3):
+            bench.run(10.0)
+            got += yield got
+        return f"sum {got}"
+
+    def job() -> Generator[int, int, None]:
+        said.append((yield from work()))
+
+    said: list[str] = []
+    going = job()
+    next(going)
+    assert going.send(2) == 2
+    assert going.send(3) == 5
+    assert list(going_on(going)) == []
+    assert said == ["sum 9"]
+    assert bench.session.run is not None
+    assert bench.session.run.measurement.duration_s == pytest.approx(30.0)
+    for _ in work():
+        break
+    assert bench.session.run.status == "interrupted"
+    assert has(bench.session.run, "left the generator early")
+
+
+def going_on(going: Generator[int, int, None]) -> Generator[int]:
+    """What comes after 4 is sent."""
+    try:
+        yield going.send(4)
+    except StopIteration:
+        return
+
+
+def test_a_decorated_asynchronous_generator_too() -> None:
+    """The same with `async for`."""
+    bench = Bench()
+
+    @bench.session
+    async def work() -> AsyncGenerator[int]:
+        for index in range(3):
+            bench.run(10.0)
+            await asyncio.sleep(0)
+            yield index
+
+    async def job() -> list[int]:
+        return [index async for index in work()]
+
+    assert asyncio.run(job()) == [0, 1, 2]
+    assert bench.session.run is not None
+    assert bench.session.run.measurement.duration_s == pytest.approx(30.0)
+
+
+def test_stop_within_a_call_of_ours_does_not_wait_for_itself() -> None:
+    """What a handler of signals does, while the call that it interrupted holds the lock."""
+    session = Session(options=SessionOptions(meters=(PowerMeter(FakeClock(), 10.0),)))
+
+    def job() -> None:
+        live = session.start()._live
+        assert live is not None
+        begin = live.book.begin
+
+        def interrupted(name: str, now_s: float) -> None:
+            begin(name, now_s)
+            runs.append(session.stop())
+
+        live.book.begin = interrupted  # type: ignore[method-assign]
+        session.begin_window("w")
+
+    runs: list[Run] = []
+    thread = threading.Thread(target=job, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert runs[0].status == "complete"
+    assert not has(runs[0], "did not answer")
 
 
 @pytest.mark.parametrize(
@@ -126,28 +212,49 @@ def test_the_device_is_waited_for_at_each_edge() -> None:
     assert has(run, "could not be waited for")
 
 
-def test_no_thread_is_left() -> None:
+def test_no_thread_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the end, or an exception, the process has the threads that it had."""
-    before = set(threading.enumerate())
+
+    def ours() -> list[str]:
+        return [t.name for t in threading.enumerate() if session_id() in t.name]
+
+    def session_id() -> str:
+        return session.snapshot().run_id if session.is_running else ids[-1]
+
+    monkeypatch.setattr("joulecast.profiler.sampler.END_S", 60.0)
     options = SessionOptions(meters=(PowerMeter(FakeClock(), 10.0),), period_s=0.01)
+    ids: list[str] = []
     with Session(options=options) as session:
-        assert set(threading.enumerate()) > before
+        ids.append(session_id())
+        assert len(ours()) == 1
         session.begin_window("w")
         session.end_window("w")
-    with pytest.raises(ZeroDivisionError), session:
-        _ = 1 / 0
-    assert set(threading.enumerate()) == before
+    assert ours() == []
+
+    def fails() -> None:
+        with session:
+            ids.append(session_id())
+            assert len(ours()) == 1
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert ours() == []
 
 
 def test_a_step_costs_little() -> None:
-    """Twenty thousand steps and their summary in far less than a second."""
+    """Twenty thousand steps, and the best of a few rounds far below what a step takes."""
     session = Session().start()
-    for _ in range(20_000):
-        session.step(8)
+    best_s = 1.0
+    for _ in range(100):
+        began_s = time.thread_time()
+        for _ in range(200):
+            session.step(8)
+        best_s = min(best_s, (time.thread_time() - began_s) / 200)
     run = session.stop()
     assert run.measurement.steps is not None
     assert run.measurement.steps.count == 20_000
-    assert run.measurement.steps.median_s < 2e-5
+    assert best_s < 2e-5
 
 
 def test_an_error_of_ours_never_reaches_the_job(monkeypatch: pytest.MonkeyPatch) -> None:

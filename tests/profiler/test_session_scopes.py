@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from joulecast.core.records import Device, Machine
+from joulecast.core.records import Device, Machine, is_measured
 from joulecast.profiler.session_options import unknown_setup
-from joulecast.profiler.session_scopes import by_scope, is_measured, parts_of, sources, summed
+from joulecast.profiler.session_scopes import by_scope, parts_of, sources, summed
 from tests.fakes.clock import FakeClock
 from tests.fakes.meters import PowerMeter
 
@@ -57,6 +57,7 @@ def test_parts_are_the_machine_s_own() -> None:
         ([meter("cpu"), meter("cpu", "tdp-model")], [True, True], [0]),
         ([meter("cpu"), meter("cpu", "tdp-model")], [False, True], [0, 1]),
         ([meter("cpu"), meter("cpu")], [True, True], [0, 1]),
+        ([meter("cpu", "replay"), meter("cpu", "replay-model")], [True, True], [0]),
         ([meter("gpu", uuid="A"), meter("gpu", uuid="A")], [True, True], [0]),
         ([meter("gpu", uuid="A"), meter("gpu", uuid="A")], [False, True], [0, 1]),
         ([meter("gpu", uuid="A"), meter("gpu", uuid="B")], [True, True], [0, 1]),

@@ -69,20 +69,24 @@ def test_a_clock_that_steps_back_gives_no_negative_step() -> None:
 
 @given(
     st.integers(0, 50),
-    st.lists(st.floats(0.5, 1.4), min_size=100, max_size=400),
+    st.lists(st.floats(0.9, 1.2), min_size=100, max_size=400),
     st.sampled_from([40, 64]),
 )
 def test_folded_steps_give_the_same_summary(slow: int, durations_s: list[float], keep: int) -> None:
     """Steps folded into counts per duration: the count exact, the times to 1 %."""
     durations_s = [10.0] * min(slow, 8) + durations_s
     durations_s[60] = 30.0
-    exact = summary(log_of(durations_s)).times
+    samples = [64.0, 64.0, 64.0, 20.0]
+    whole = log_of(durations_s)
+    whole.samples.extend(samples[i % 4] for i in range(len(durations_s)))
+    exact = summary(whole).times
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session_steps, "KEEP", keep)
         patch.setattr(session_steps, "HEAD", 20)
         log = StepLog(100.0)
-        for end_s in (100.0 + np.cumsum(durations_s)).tolist():
+        for end_s, told in zip(whole.ends_s, whole.samples, strict=True):
             log.ends_s.append(end_s)
+            log.samples.append(told)
             log.tidy()
     assert len(log.ends_s) < 2 * keep
     folded = summary(log).times
@@ -90,6 +94,16 @@ def test_folded_steps_give_the_same_summary(slow: int, durations_s: list[float],
     assert folded.median_s == pytest.approx(exact.median_s, rel=0.02)
     assert folded.p90_s == pytest.approx(exact.p90_s, rel=0.02)
     assert folded.stall_s == pytest.approx(exact.stall_s, rel=0.02)
+    assert summary(log).sample_s == pytest.approx(summary(whole).sample_s, rel=0.02)
+    assert len(log.samples) == len(log.ends_s)
+
+
+def test_seconds_per_sample_come_from_the_full_batches() -> None:
+    """A short last batch, a slow one and steps without samples do not move the rate."""
+    log = log_of([*[0.128] * 11, 0.05, 0.128, 3.0, *[0.128] * 10])
+    log.samples.extend([*[128.0] * 11, 30.0, float("nan"), *[128.0] * 11])
+    assert summary(log).sample_s == pytest.approx(1e-3)
+    assert summary(log_of([1.0] * 20)).sample_s is None
 
 
 def test_moments_are_given_from_any_step_on() -> None:

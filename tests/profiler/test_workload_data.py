@@ -78,7 +78,11 @@ def test_missing_scikit_learn_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         load_dataset(Plan(data="digits"), SHAPE, 10)
 
 
-@pytest.mark.parametrize("content", [b"not a table", gzip.compress(b"1,2,3\n"), b""])
+@pytest.mark.parametrize(
+    "content",
+    [b"not a table", gzip.compress(b"1,2,3\n", mtime=0), b""],
+    ids=["plain", "few-columns", "empty"],
+)
 def test_a_damaged_table_of_digits_is_refused(tmp_path: Path, content: bytes) -> None:
     """Bytes that are no table of 65 columns are named, with the way out."""
     path = tmp_path / "digits.csv.gz"

@@ -39,7 +39,7 @@ def test_matmul_counts_two_operations_per_multiply_add(
 ) -> None:
     """Products of n x n matrices in t seconds are 2 n^3 / t FLOP/s."""
     clock = stepping(monkeypatch, "matmul", 0.1)
-    rates = TorchBench("cpu", clock).matmul_flops_per_s(precision, 2.0)
+    rates = TorchBench("cpu", clock, 4e9).matmul_flops_per_s(precision, 2.0)
     assert len(rates) == 7
     assert rates == pytest.approx([2 * 256**3 / 0.1] * 7)
     assert clock.now_s - clock.start_s == pytest.approx(2.0, abs=0.7)
@@ -51,6 +51,17 @@ def test_matrices_grow_until_a_product_takes_long_enough(monkeypatch: pytest.Mon
     assert TorchBench("cpu", clock, 16 * 3 * 4 * 2048.0**2)._matmul_size("fp32") == 2048
     assert TorchBench("cpu", clock, 16 * 3 * 4 * 2000.0**2)._matmul_size("fp32") == 1024
     assert TorchBench("cpu", clock, 1.0)._matmul_size("fp32") == 256
+
+
+def test_without_a_size_the_device_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card's free memory, or what the host and its container leave, bounds the tensors."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (70 * 2**30, 80 * 2**30))
+    assert workload_micro.free_mem_bytes("cuda:1") == 70 * 2**30
+    assert TorchBench("cuda:1", FakeClock())._room_bytes == 70 * 2**30 / 16
+    monkeypatch.setattr(workload_micro, "mem_limit_bytes", lambda _root: 1e6)
+    assert TorchBench("cpu", FakeClock())._room_bytes == 1e6 / 16
+    monkeypatch.setattr(workload_micro, "mem_limit_bytes", lambda _root: None)
+    assert 2**26 < workload_micro.free_mem_bytes("cpu") < 2**50
 
 
 def test_copy_counts_reading_and_writing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,10 +99,18 @@ def test_a_clock_that_stands_still_ends_all_the_same() -> None:
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_loader_rates(workers: int) -> None:
-    """The loader gives a believable rate, with its own processes and without."""
-    rates = TorchBench("cpu", SystemClock()).loader_samples_per_s(workers, 0.2)
-    assert len(rates) >= 3
-    assert all(10 < rate < 1e8 for rate in rates)
+    """Batches over seconds, with a process of its own and without; at least three repeats."""
+    clock = FakeClock()
+    ticking = clock.monotonic_s
+
+    def tick() -> float:
+        clock.advance(0.1)
+        return ticking()
+
+    clock.monotonic_s = tick  # type: ignore[method-assign]
+    rates = TorchBench("cpu", clock).loader_samples_per_s(workers, 0.35)
+    assert rates == pytest.approx([2 * 128 / 0.1] * 4)
+    assert len(TorchBench("cpu", clock).loader_samples_per_s(workers, 0.0)) == 3
 
 
 def test_images_are_prepared_like_cifar() -> None:
@@ -146,7 +165,7 @@ def test_a_cpu_has_no_device_copy() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 def test_on_a_gpu() -> None:
     """Every part gives believable figures on a real card."""
-    bench = TorchBench("cuda", SystemClock(), torch.cuda.get_device_properties(0).total_memory)
+    bench = TorchBench("cuda", SystemClock())
     for precision in bench.precisions:
         assert min(bench.matmul_flops_per_s(precision, 0.5)) > 1e11
     assert min(bench.copy_bytes_per_s(0.5)) > 1e10

@@ -40,6 +40,13 @@ def meter(root: Path, load: Callable[[], float] | None = None, machine: Machine 
     return found
 
 
+def drawn_w(found: Any, after_s: float = 2.0) -> float:  # noqa: ANN401
+    """Mean power over some seconds from its last reading on."""
+    before_j = found._energy_j
+    found._clock.advance(after_s)
+    return float(found.read_energy_j() - before_j) / after_s
+
+
 @pytest.fixture
 def host(tmp_path: Path) -> Path:
     """A host with the eight cores (sixteen threads) that the machine's file says."""
@@ -58,7 +65,7 @@ def host(tmp_path: Path) -> Path:
 def test_power_between_idle_and_tdp(host: Path, load: float, watts: float) -> None:
     """Idle at rest, TDP when full, the published curve between."""
     found = meter(host, lambda: load)
-    assert found.read_power_w() == pytest.approx(watts)
+    assert drawn_w(found) == pytest.approx(watts)
     assert found.extras() == {"cpu_load_frac": load}
 
 
@@ -76,8 +83,8 @@ def test_sockets_add_up(host: Path) -> None:
     """Two sockets draw twice as much, idle included."""
     two = replace(MACHINE, n_cpus=2)
     write_host(host, cores=16, threads=32)
-    assert meter(host, lambda: 0.0, two).read_power_w() == pytest.approx(40.0)
-    assert meter(host, lambda: 1.0, two).read_power_w() == pytest.approx(210.0)
+    assert drawn_w(meter(host, lambda: 0.0, two)) == pytest.approx(40.0)
+    assert drawn_w(meter(host, lambda: 1.0, two)) == pytest.approx(210.0)
 
 
 def test_it_says_that_it_is_a_model(host: Path) -> None:
@@ -91,14 +98,14 @@ def test_it_says_that_it_is_a_model(host: Path) -> None:
 def test_a_virtual_machine_answers_for_its_share(tmp_path: Path) -> None:
     """Four threads on two cores of a CPU with eight cores: a quarter of the socket."""
     write_host(tmp_path, cores=2, threads=4)
-    assert meter(tmp_path, lambda: 1.0).read_power_w() == pytest.approx(105.0 / 4)
-    assert meter(tmp_path, lambda: 0.0).read_power_w() == pytest.approx(20.0 / 4)
+    assert drawn_w(meter(tmp_path, lambda: 1.0)) == pytest.approx(105.0 / 4)
+    assert drawn_w(meter(tmp_path, lambda: 0.0)) == pytest.approx(20.0 / 4)
 
 
 def test_a_larger_host_than_the_file_says_is_one_whole_machine(tmp_path: Path) -> None:
     """The share never exceeds 1."""
     write_host(tmp_path, cores=64, threads=128)
-    assert meter(tmp_path, lambda: 1.0).read_power_w() == pytest.approx(105.0)
+    assert drawn_w(meter(tmp_path, lambda: 1.0)) == pytest.approx(105.0)
 
 
 def quota(root: Path, cpus: float, used_s: float) -> None:
@@ -117,11 +124,10 @@ def test_a_container_answers_for_its_quota_and_its_own_load(host: Path) -> None:
     about = context(host)
     (found,) = probe("cpu_load", about)
     quota(host, cpus=2, used_s=103.0)
-    about.clock.advance(2.0)  # type: ignore[attr-defined]
-    watts: Any = found
+    seen: Any = found
     expected = (20.0 + 85.0 * (1.5 - 0.75**1.4)) / 8
-    assert watts.read_power_w() == pytest.approx(expected)
-    assert watts.extras()["cpu_load_frac"] == pytest.approx(0.75)
+    assert drawn_w(seen) == pytest.approx(expected)
+    assert seen.extras()["cpu_load_frac"] == pytest.approx(0.75)
 
 
 Times = namedtuple("Times", "user system idle iowait steal guest")  # noqa: PYI024 (psutil's shape)
@@ -135,11 +141,11 @@ def test_the_system_s_load_comes_from_two_looks(
     monkeypatch.setattr(psutil, "cpu_times", lambda: seen[0])
     found = meter(host)
     with pytest.raises(MeterReadError, match="no CPU time has passed"):
-        found.read_power_w()
+        found.read_energy_j()
     seen.pop(0)
-    found.read_power_w()
+    found.read_energy_j()
     assert found.extras()["cpu_load_frac"] == pytest.approx(6 / 20)
-    found.read_power_w()  # no time passed since: the last load stands
+    found.read_energy_j()  # no time passed since: the last load stands
     assert found.extras()["cpu_load_frac"] == pytest.approx(6 / 20)
 
 
@@ -154,20 +160,31 @@ def test_a_load_that_cannot_be_read_is_an_error(
 
     monkeypatch.setattr(psutil, "cpu_times", fail)
     with pytest.raises(MeterReadError, match="cannot read the CPU's load"):
-        found.read_power_w()
+        found.read_energy_j()
 
 
 @pytest.mark.parametrize("load", [-0.1, 1.1, float("nan")])
 def test_a_senseless_load_is_an_error(host: Path, load: float) -> None:
     """A share outside 0..1 is refused."""
     with pytest.raises(MeterReadError, match="outside"):
-        meter(host, lambda: load).read_power_w()
+        meter(host, lambda: load).read_energy_j()
+
+
+def test_a_load_counts_for_the_time_over_which_it_is_a_mean(host: Path) -> None:
+    """Rest for 0.4 s, then full load for 0.1 s: joules of each, however uneven the readings."""
+    loads = [0.0, 1.0, 1.0, 0.0]
+    found = meter(host, lambda: loads.pop(0))
+    joules = []
+    for length_s in (0.4, 0.1, 0.0, 2.0):
+        found._clock.advance(length_s)
+        joules.append(found.read_energy_j())
+    assert joules == pytest.approx([8.0, 18.5, 18.5, 58.5])
 
 
 def test_unknown_idle_power_is_a_share_of_the_tdp(host: Path) -> None:
     """15 % of it, as the predictor takes it."""
     machine = replace(MACHINE, cpu=replace(CPU, idle_w=None))
-    assert meter(host, lambda: 0.0, machine).read_power_w() == pytest.approx(0.15 * 105.0)
+    assert drawn_w(meter(host, lambda: 0.0, machine)) == pytest.approx(0.15 * 105.0)
 
 
 @pytest.mark.parametrize("machine", [None, replace(MACHINE, cpu=None), replace(MACHINE, n_cpus=0)])
