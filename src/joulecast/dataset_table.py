@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
-from joulecast.core.records import MEASURED_SOURCES
+from joulecast.core.records import SEEN_ENOUGH, is_measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,15 +54,6 @@ COLUMNS = (
     "model_family",
 )
 _SCOPES = {"system": "cpu+gpu+dram", "gpu": "gpu", "cpu": "cpu_package", "dram": "dram"}
-
-
-def is_measured(source: str) -> bool:
-    """Whether a sensor stands behind every part of an energy source such as ``rapl+dram-model``.
-
-    >>> is_measured("nvml-counter"), is_measured("rapl+dram-model")
-    (True, False)
-    """
-    return bool(source) and all(part in MEASURED_SOURCES for part in source.split("+"))
 
 
 def rows_of(runs: Iterable[Run]) -> list[dict[str, Any]]:
@@ -112,7 +103,7 @@ def row_of(run: Run) -> dict[str, Any]:
         "gpu_mem_used_gb": m.gpu_mem_used_bytes and m.gpu_mem_used_bytes / 1e9,
         "accuracy": _last_accuracy(run),
         "meter": run.meter,
-        "quality_flag": run.quality_flag,
+        "quality_flag": run.quality_flag or ("" if run.status == "complete" else run.status),
         "notes": "; ".join(m.notices),
         "model_group": run.model_group,
         "model_family": run.model_family,
@@ -121,9 +112,21 @@ def row_of(run: Run) -> dict[str, Any]:
 
 
 def measured_scope(run: Run) -> str:
-    """The widest scope whose energy came from sensors, or nothing."""
-    sources = run.measurement.energy_source
-    return next((s for s in ("system", "gpu", "cpu") if is_measured(sources.get(s, ""))), "")
+    """The widest scope of what computed whose energy sensors saw to the end, or nothing."""
+    scopes = ("system", _time_scope(run))
+    return next((s for s in scopes if was_measured(run, s)), "")
+
+
+def was_measured(run: Run, scope: str) -> bool:
+    """Whether sensors stand behind a scope's energy, and saw the session to its end."""
+    m = run.measurement
+    within = ("gpu", "cpu", "dram") if scope == "system" else (scope,)
+    lost = any(
+        report.seen_frac is not None and report.seen_frac < SEEN_ENOUGH
+        for report in m.meters
+        if report.scope in within and is_measured(report.energy_source)
+    )
+    return is_measured(m.energy_source.get(scope, "")) and not lost
 
 
 def _time_scope(run: Run) -> str:

@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from joulecast.core.errors import BadInput, JoulecastError
-from joulecast.core.records import MEASURED_SOURCES, Device
+from joulecast.core.records import Device, is_measured
 from joulecast.core.units import format_si
 from joulecast.datasets import hardware
 
@@ -178,7 +178,7 @@ def _with_idle(
 ) -> Device | None:
     """`part` with its idle watts if a sensor measured them."""
     watts = profile.idle_w.get(scope)
-    sensed = profile.idle_source.get(scope, "") in MEASURED_SOURCES
+    sensed = is_measured(profile.idle_source.get(scope, ""))
     if part is None or not sensed or not watts or not count or watts / count >= part.tdp_w:
         return part
     doubtful = tuple(name for name in part.doubtful if name != "idle_w")

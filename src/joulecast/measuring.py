@@ -66,9 +66,21 @@ class Here:
             meter.close()
 
     def idle_w(self, folder: Path | None = None) -> dict[str, float]:
-        """Watts by scope of this machine when idle, if that was ever measured."""
+        """Watts by scope of this machine when idle, where they were got as energies will be."""
+        if not self.machine.id:
+            return {}
         bare = load_idle(folder or default_folder(), self.machine.id).get("")
-        return {} if bare is None else dict(bare.power_w)
+        if bare is None:
+            return {}
+        sources: dict[str, set[str]] = {}
+        for meter in self.meters:
+            for scope in (meter.scope, "system"):
+                sources.setdefault(scope, set()).add(meter.energy_source)
+        return {
+            scope: power_w
+            for scope, power_w in bare.power_w.items()
+            if set(bare.energy_source.get(scope, "").split("+")) == sources.get(scope)
+        }
 
 
 def context_of(machine: Machine | None, choice: MeterChoice) -> meters_of.MeterContext:
@@ -219,19 +231,22 @@ class Session(Recording):
     ) -> None:
         from joulecast import asking
 
+        asking.refuse_absurd(batch_size=batch_size, samples=samples, epochs=epochs)
+        if isinstance(meters, str):
+            meters = (meters,)
         architecture = UNKNOWN
         if model is not None:
             architecture = asking.find_architecture(model, input_shape, framework)
+        here = open_here(hardware, MeterChoice(wanted=tuple(meters)))
         workload = Workload(
-            task="infer" if task in {"infer", "inference"} else "train",
-            samples=samples or 50_000,
+            task=asking.task_of(task, architecture),
+            samples=50_000 if samples is None else samples,
             epochs=epochs,
             batch_size=batch_size,
             input_shape=architecture.input_shape or None,
-            precision=precision,
+            precision=asking.precision_of(precision, here.machine),
             framework=asking.framework_named(framework),
         )
-        here = open_here(hardware, MeterChoice(wanted=tuple(meters)))
         setup = Setup(here.machine, architecture, workload, notices=here.notices)
         place = default_folder() if folder == "" else folder
         options = options_of(here, None if place is None else Path(place), period_s)

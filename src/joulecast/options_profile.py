@@ -75,15 +75,23 @@ def add_verbs(verbs: Any) -> None:  # noqa: ANN401 (argparse keeps its class pri
     """Add `profile`, `doctor` and `dataset` to the verbs of `joulecast`."""
     profile = verbs.add_parser("profile", help="measure a short run", allow_abbrev=False)
     kinds = profile.add_subparsers(dest="kind", metavar="WHAT", parser_class=Parser, required=True)
-    for kind, what in (("train", "train a network"), ("infer", "run a network's forward pass")):
+    for kind, what in (("train", "the training of a network"), ("infer", "its forward pass")):
         _workload(_kind(kinds, kind, what))
-    run = _kind(kinds, "run", "any command: profile run [options] -- python train.py")
+    run = _kind(kinds, "run", "any command; with --json its output goes to stderr")
     run.usage = "joulecast profile run [options] -- COMMAND [ARGUMENTS]"
     run.add_argument("--name", metavar="TEXT", help="what the record is called")
     run.add_argument("--stop-after", type=duration(1, 1e7), metavar="TIME", help="then end it")
     idle = _kind(kinds, "idle", "the machine doing nothing")
-    idle.add_argument("--seconds", type=duration(1, 86400), default=60.0, metavar="TIME")
-    idle.add_argument("--settle", type=duration(0, 86400), default=30.0, metavar="TIME")
+    idle.add_argument(
+        "--seconds", type=duration(1, 86400), default=60.0, metavar="TIME", help="60 s"
+    )
+    idle.add_argument(
+        "--settle",
+        type=duration(0, 86400),
+        default=30.0,
+        metavar="TIME",
+        help="before it counts (30 s)",
+    )
     idle.add_argument("--model", metavar="NAME", help="with this network resident in memory")
     hardware = _kind(kinds, "hardware", "a machine that is not in the catalogue (2-3 minutes)")
     hardware.add_argument("--quick", action="store_true", help="20 s instead, less sure")
@@ -122,7 +130,13 @@ def _record(group: Any) -> None:  # noqa: ANN401
     add("-o", "--out", type=Path, metavar="DIR", help="folder of run records (default: yours)")
     add("--no-save", action="store_true", help="measure only, keep no record")
     add("--no-trace", action="store_true", help="keep the record without its power trace")
-    add("--period", type=duration(0.001, 60), default=0.1, metavar="TIME", help="between samples")
+    add(
+        "--period",
+        type=duration(0.001, 60),
+        default=0.1,
+        metavar="TIME",
+        help="between samples (0.1 s)",
+    )
     literal = "idle time that net energy subtracts (the papers' fixed T_idle; default: the run's)"
     add("--idle-time", dest="idle_s", type=duration(0, 1e7), metavar="TIME", help=literal)
     add("--quiet", action="store_true", help="no progress")
@@ -133,7 +147,7 @@ def _workload(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("--model", required=True, metavar="NAME", help="a network of models/, or module:attr")
     add("--input", dest="input_shape", type=input_shape, metavar="3x32x32", help="of one sample")
-    batches = "one, or several to sweep: 16,64,256"
+    batches = "one (128), or several to sweep: 16,64,256"
     add("--batch-size", type=batch_sizes, default=(128,), metavar="N", help=batches)
     _length(group.add_mutually_exclusive_group())
     add("--until", type=fraction, metavar="5%", help="stop as soon as energy is this sure")

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from joulecast.core.errors import BadInput
 from joulecast.core.records import Setup, Workload
+from joulecast.core.run_files import default_folder
 from joulecast.measuring import UNKNOWN
 from joulecast.profiling_desk import ANSWERED, NOT_MEASURED, choice_of, open_desk, verdict
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
     from typing import TextIO
 
     from joulecast.core.records import Run
 
 
+_NEVER_RAN = (126, 127)
+
+
 def profile(ask: argparse.Namespace) -> int:
-    """`joulecast profile`: the exit code."""
+    """`joulecast profile`: the exit code. A run that is ended early keeps its record."""
+    former = None
+    if ask.kind != "run":  # a wrapped command gets its own signals
+        former = signal.signal(signal.SIGTERM, _end)
+    try:
+        return _profile(ask)
+    except KeyboardInterrupt:
+        place = "" if ask.no_save else f": what was measured is in {ask.out or default_folder()}"
+        sys.stderr.write(f"\njoulecast: interrupted{place}\n")
+        raise
+    finally:
+        if former is not None:
+            signal.signal(signal.SIGTERM, former)
+
+
+def _end(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _profile(ask: argparse.Namespace) -> int:
     if ask.command and ask.kind != "run":
         message = f"'profile {ask.kind}' takes no command. Use 'joulecast profile run -- ...'"
         raise BadInput(message)
@@ -55,19 +82,22 @@ def measure_command(ask: argparse.Namespace) -> int:
         label = ask.name or Path(ask.command[0]).name
         setup = Setup(desk.here.machine, UNKNOWN, Workload(), notices=desk.here.notices)
         session = desk.session(setup, label)
-        with session:
+        with session, _stdout_on_stderr() if ask.json else nullcontext():
             ended = run_command(
                 ask.command,
                 session,
                 stop_after_s=ask.stop_after,
-                on_progress=lambda _: desk.progress(session.snapshot(), label),
+                on_progress=lambda _: desk.progress(session, label),
             )
     finally:
         desk.here.close()
     for notice in ended.notices:
         sys.stderr.write(f"joulecast: {notice}\n")
-    if session.run is not None:
+    if ended.exit_code in _NEVER_RAN and ended.notices:
+        desk.discard(session.run)
+    elif session.run is not None:
         desk.say(_with_ending(session.run, ended.exit_code, ended.notices), stream=sys.stderr)
+        return ended.exit_code or verdict(ask, desk.here, session.run)
     return ended.exit_code
 
 
@@ -75,7 +105,20 @@ def _with_ending(run: Run, exit_code: int, notices: tuple[str, ...]) -> Run:
     """`run` with how its command ended."""
     ended = (f"the command ended with exit code {exit_code}",) * bool(exit_code)
     m = run.measurement
-    return replace(run, measurement=replace(m, notices=(*m.notices, *ended, *notices)))
+    return replace(run, measurement=replace(m, notices=(*ended, *notices, *m.notices)))
+
+
+@contextmanager
+def _stdout_on_stderr() -> Iterator[None]:
+    """What is written to standard output goes to standard error meanwhile."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def doctor(ask: argparse.Namespace) -> int:
@@ -102,13 +145,13 @@ def doctor(ask: argparse.Namespace) -> int:
 
 def build_dataset(ask: argparse.Namespace) -> int:
     """`joulecast dataset build`: run records as one table, the nodes of a job merged."""
-    from joulecast.core.run_files import default_folder, read_runs
+    from joulecast.core.run_files import read_runs
     from joulecast.dataset_table import rows_of, write_rows
-    from joulecast.profiler.merge import merge_runs
+    from joulecast.profiler.merge import merge
 
     found = read_runs(ask.places or [default_folder()])
-    runs = merge_runs(found.runs)
-    rows = rows_of(runs)
+    merged = merge(found.runs)
+    rows = rows_of(merged.runs)
 
     def write(file: TextIO) -> None:
         write_rows(rows, file)
@@ -118,13 +161,9 @@ def build_dataset(ask: argparse.Namespace) -> int:
     else:
         with Path(ask.out).open("w", newline="", encoding="utf-8") as file:
             write(file)
-    for sentence in found.skipped:
+    for sentence in (*found.skipped, *merged.doubts):
         sys.stderr.write(f"{sentence}\n")
-    for run in runs:
-        for notice in run.measurement.notices:
-            if "counted once" in notice or "same time" in notice:
-                sys.stderr.write(f"{run.id}: {notice}\n")
-    silent = len(runs) - len(rows)
+    silent = len(merged.runs) - len(rows)
     said = f", {silent} without samples left out" if silent else ""
     sys.stderr.write(f"{len(found.runs)} records, {len(rows)} rows{said}\n")
     return ANSWERED

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from joulecast.answering import hardware_line, model_line
-from joulecast.core.records import MEASURED_SOURCES
+from joulecast.core.errors import BadInput
+from joulecast.core.records import is_measured
 from joulecast.core.run_files import default_folder, to_dict, write_run
+from joulecast.dataset_table import was_measured
 from joulecast.live import ProgressLine, reading
 from joulecast.measuring import MeterChoice, open_here, options_of
 from joulecast.profiler.session import Session
@@ -17,12 +19,13 @@ from joulecast.tables import as_json
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import TextIO
 
     from joulecast.core.records import Estimate, Run, Setup
     from joulecast.measuring import Here
-    from joulecast.profiler.session import Snapshot
+    from joulecast.profiler.meters import Meter
 
 ANSWERED, NOT_MEASURED = 0, 4
 
@@ -36,19 +39,25 @@ class Desk:
     folder: Path | None
     line: ProgressLine
 
-    def session(self, setup: Setup, label: str, group: str = "") -> Session:
-        """A session of `setup` on this machine, not yet started."""
-        options = options_of(
-            self.here, self.folder, self.ask.period, keep_trace=not self.ask.no_trace
-        )
+    def session(
+        self, setup: Setup, label: str, group: str = "", meters: Sequence[Meter] | None = None
+    ) -> Session:
+        """A session of `setup` on this machine, not yet started; `meters` if not all."""
+        here = self.here if meters is None else replace(self.here, meters=tuple(meters))
+        options = options_of(here, self.folder, self.ask.period, keep_trace=not self.ask.no_trace)
         return Session(
             setup, options=replace(options, label=label, model_group=group, model_family=group)
         )
 
-    def progress(self, snapshot: Snapshot, what: str = "", sure: float | None = None) -> None:
-        """Show where a session stands."""
-        told = reading(snapshot.duration_s, snapshot.energy_j, snapshot.power_w, sure)
-        self.line.show(lambda: f"{what} · {told}" if what else told)
+    def progress(self, session: Session, what: str = "", sure: float | None = None) -> None:
+        """Show where a session stands; it is asked only when the line is due."""
+
+        def text() -> str:
+            seen = session.snapshot()
+            told = reading(seen.duration_s, seen.energy_j, seen.power_w, sure)
+            return f"{what} · {told}" if what else told
+
+        self.line.show(text)
 
     def keep(self, run: Run) -> str:
         """Write `run` over what its session wrote; where it lies."""
@@ -60,6 +69,12 @@ class Desk:
         except OSError as exc:
             return f"not written: {exc.strerror} ({path})"
         return str(path)
+
+    def discard(self, run: Run | None) -> None:
+        """Take back what a session wrote of something that never ran."""
+        if run is not None and self.folder is not None:
+            for suffix in (".json", ".trace.csv"):
+                (self.folder / f"{run.id}{suffix}").unlink(missing_ok=True)
 
     def say(self, run: Run, whole: Estimate | None = None, stream: TextIO | None = None) -> None:
         """Print what was measured: on one screen (to `stream`), or as one JSON object."""
@@ -88,8 +103,19 @@ def open_desk(ask: argparse.Namespace) -> Desk:
     """The machine opened as the options ask."""
     choice = choice_of(ask)
     folder = None if ask.no_save else ask.out or default_folder()
+    if folder is not None:
+        _make(folder)
     line = ProgressLine(sys.stderr, quiet=ask.quiet)
     return Desk(ask, open_here(ask.hw, choice), folder, line)
+
+
+def _make(folder: Path) -> None:
+    """Make the folder of records, before anything is measured that could not be kept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        message = f"cannot write records into {folder}: {exc.strerror}. Give --out, or --no-save"
+        raise BadInput(message) from exc
 
 
 def head_of(run: Run) -> list[str]:
@@ -101,24 +127,30 @@ def head_of(run: Run) -> list[str]:
     return [what, f"measured on {place}"]
 
 
-def refusal(here: Here) -> str:
-    """Why `--require-measured` cannot be met here, or nothing."""
-    machine = here.machine
-    parts = {"gpu": machine.gpu, "cpu": machine.cpu, "dram": machine.dram}
-    seen = {m.scope for m in here.meters if m.energy_source in MEASURED_SOURCES}
-    lacking = [scope for scope, part in parts.items() if part is not None and scope not in seen]
+def verdict(ask: argparse.Namespace, here: Here, run: Run | None = None) -> int:
+    """Exit code 4 and one line on stderr where `--require-measured` is not met, else 0.
+
+    Parameters
+    ----------
+    run : what was measured; ``None`` to tell before anything runs.
+    """
+    lacking = unmeasured(here, run) if ask.require_measured else []
     if not lacking:
-        return ""
-    return (
-        f"not measured: no sensor sees {', '.join(lacking)} here. "
-        "'joulecast doctor' says what would change that; without --require-measured it is modelled"
+        return ANSWERED
+    sys.stderr.write(
+        f"joulecast: not measured: no sensor sees {', '.join(lacking)} here. 'joulecast doctor' "
+        "says what would change that; without --require-measured it is modelled\n"
     )
+    return NOT_MEASURED
 
 
-def verdict(ask: argparse.Namespace, here: Here) -> int:
-    """Exit code 4 and one line on stderr where `--require-measured` cannot be met, else 0."""
-    told = refusal(here) if ask.require_measured else ""
-    if told:
-        sys.stderr.write(f"joulecast: {told}\n")
-        return NOT_MEASURED
-    return ANSWERED
+def unmeasured(here: Here, run: Run | None = None) -> list[str]:
+    """Scopes of this machine that no sensor sees, or of `run` that none saw to its end."""
+    machine = here.machine if run is None else run.setup.machine
+    parts = {"gpu": machine.gpu, "cpu": machine.cpu, "dram": machine.dram}
+    wanted = [scope for scope, part in parts.items() if part is not None] or ["this machine"]
+    if run is None:
+        seen = {m.scope for m in here.meters if is_measured(m.energy_source)}
+    else:
+        seen = {scope for scope in run.measurement.energy_source if was_measured(run, scope)}
+    return [scope for scope in wanted if scope not in seen]

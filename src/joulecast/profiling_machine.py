@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from joulecast.core.errors import MissingExtra
 from joulecast.core.records import Setup, Workload
 from joulecast.core.units import format_duration, format_si
-from joulecast.measuring import UNKNOWN, options_of
+from joulecast.measuring import UNKNOWN, find_here, options_of
 from joulecast.profiler.clock import SystemClock
 from joulecast.profiler.idle import IdlePlan, measure_idle, store_idle
 from joulecast.profiler.sampler import Sampler
 from joulecast.profiler.session import Session
-from joulecast.profiling_desk import ANSWERED, open_desk, verdict
+from joulecast.profiling_desk import ANSWERED, choice_of, open_desk, verdict
 from joulecast.render import WIDTH, labelled
 from joulecast.render_run import how
 from joulecast.tables import as_json
@@ -59,8 +59,10 @@ def _resident(model: str) -> object:
     return load_network(model).build().to(pick_device("auto"))
 
 
-def _idle(desk: Desk, settle_s: float, seconds: float, resident: str) -> IdleReading:
-    """Idle power of this machine, kept in the folder of runs."""
+def _idle(
+    desk: Desk, settle_s: float, seconds: float, resident: str, *, keep: bool = True
+) -> IdleReading:
+    """Idle power of this machine, with `keep` also in the folder of runs."""
 
     def show(elapsed_s: float) -> None:
         desk.line.show(lambda: f"idle · {format_duration(elapsed_s)} · do not use the machine")
@@ -68,7 +70,7 @@ def _idle(desk: Desk, settle_s: float, seconds: float, resident: str) -> IdleRea
     plan = IdlePlan(settle_s=settle_s, seconds=seconds, resident=resident, on_round=show)
     sampler = Sampler(desk.here.meters, SystemClock(), desk.ask.period)
     reading = measure_idle(sampler, desk.here.machine, plan)
-    if desk.folder is not None and reading.power_w:
+    if keep and desk.folder is not None and reading.power_w and reading.machine_id:
         store_idle(reading, desk.folder)
     desk.line.clear()
     return reading
@@ -109,9 +111,11 @@ def measure_hardware(ask: argparse.Namespace) -> int:
     try:
         if code := verdict(ask, desk.here):
             return code
-        idle = _idle(desk, settle_s, idle_s, "")
+        idle = _idle(desk, settle_s, idle_s, "", keep=not ask.quick)
         profile = _profile(desk, idle, bench_s)
         machine = write_machine(desk.here.machine, profile, path, overwrite=ask.toml is None)
+        if ask.toml is None:  # as it will be known from now on
+            machine, _ = find_here("auto", choice_of(ask))
         runs = _calibration_runs(desk, machine, run_s)
     finally:
         desk.here.close()
@@ -137,8 +141,10 @@ def _profile(desk: Desk, idle: IdleReading, seconds: float) -> HardwareProfile:
 
     clock = SystemClock()
     bench = TorchBench(str(pick_device("auto")), clock)
-    options = replace(options_of(desk.here, None, desk.ask.period), on_flush=desk.progress)
-    with Session(Setup(desk.here.machine, UNKNOWN, Workload()), options=options) as session:
+    options = options_of(desk.here, None, desk.ask.period)
+    session = Session(Setup(desk.here.machine, UNKNOWN, Workload()), options=options)
+    session.options = replace(options, on_flush=lambda _: desk.progress(session, "hardware"))
+    with session:
         return profile_hardware(
             bench,
             session,
@@ -179,7 +185,7 @@ def _calibration_runs(desk: Desk, machine: Machine, seconds: float) -> list[Run]
         session = desk.session(setup, f"{name}-{task}", network.architecture.group)
 
         def show(_: Progress, session: Session = session, name: str = name) -> None:
-            desk.progress(session.snapshot(), name)
+            desk.progress(session, name)
 
         for point in sweep(network, [plan], lambda _, s=session, p=show: Attendance(s, None, p)):  # type: ignore[misc]
             if point.run is not None:

@@ -31,6 +31,7 @@ _NOVELTY = {
     "new-pair": "new pair: {model} was never measured on {hardware}",
 }
 _MEASURED_HERE = {
+    "calibrated": "sharpened by your own runs of this machine or of this network",
     "short-run": "from your own runs of this network on this machine",
     "measured": "your own run of just this",
 }
@@ -238,7 +239,7 @@ def labelled(label: str, text: str, width: int) -> list[str]:
     return textwrap.wrap(
         " ".join(text.split()),
         width,
-        initial_indent=f"  {label:<9}",
+        initial_indent=f"  {label:<8} ",
         subsequent_indent=" " * _INDENT,
         break_on_hyphens=False,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from joulecast.core.records import is_measured
 from joulecast.core.units import format_duration, format_si
-from joulecast.dataset_table import is_measured
 from joulecast.render import WIDTH, decimals, energy_scale, labelled
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def run_screen(
         lines += labelled("whole", extrapolation(whole), width)
     if saved:
         lines += labelled("record", saved, width)
-    notices = (*run.setup.notices, *m.notices)
+    told = () if whole is None else whole.notices
+    notices = (*told, *m.notices, *run.setup.notices)
     for notice in notices[:_MOST_NOTES]:
         lines += labelled("note", notice, width)
     if len(notices) > _MOST_NOTES:
@@ -102,8 +103,8 @@ def _energy(m: Measurement, idle_s: float | None) -> str:
     total = m.energy_j.get("system")
     scale, unit = energy_scale(total if total is not None else max(m.energy_j.values()))
     parts = [
-        f"{scope} {m.energy_j[scope] / scale:.{decimals(m.energy_j[scope] / scale)}f} "
-        f"({how(m.energy_source.get(scope, ''))})"
+        f"{scope} {m.energy_j[scope] / scale:.{decimals(m.energy_j[scope] / scale)}f}"
+        f"{f' {unit}' * (total is None)} ({how(m.energy_source.get(scope, ''))})"
         for scope in _SCOPES
         if scope in m.energy_j
     ]
@@ -111,7 +112,7 @@ def _energy(m: Measurement, idle_s: float | None) -> str:
     if net is not None:
         parts.append(f"net of idle {net / scale:.{decimals(net / scale)}f}")
     if total is None:
-        return f"{_SEPARATOR.join(parts)} {unit}"
+        return _SEPARATOR.join(parts)
     return _SEPARATOR.join([f"{total / scale:.{decimals(total / scale)}f} {unit}", *parts])
 
 
@@ -121,7 +122,9 @@ def how(source: str) -> str:
     >>> how("rapl"), how("tdp-model")
     ('rapl', 'modelled: tdp-model')
     """
-    return source if is_measured(source) else f"modelled: {source or 'unknown'}"
+    if is_measured(source) or source.startswith("replay"):
+        return source
+    return f"modelled: {source or 'unknown'}"
 
 
 def _epochs(epochs: Sequence[Window]) -> Iterator[tuple[str, str]]:
