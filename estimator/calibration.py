@@ -115,9 +115,9 @@ def sharpen(
     basis: Basis = "short-run" if near else "calibrated"
     repeats = max((cells[i].scatter for i in near), default=0.0)
     half = _half_widths(setup, zero_shot, solved, basis, given)
-    half = {q: math.hypot(h, repeats * _two_sided(given.level)) for q, h in half.items()}
     if not _is_refuted(residual, expected, counted):
         half = {q: min(h, _zero_shot_half(q, zero_shot, given)) for q, h in half.items()}
+    half = {q: math.hypot(h, repeats * _two_sided(given.level)) for q, h in half.items()}
     answers = _moved(setup, zero_shot, solved)
     answers = _bounded(answers, zero_shot, half, basis, given)
     return Sharpened(answers, basis, solved, cells, residual, counted, near), notices

@@ -52,7 +52,7 @@ def test_an_epoch_of_lenet_is_measured_kept_and_extrapolated(
     assert run.measurement.energy_j["cpu"] == pytest.approx(
         65 * (run.measurement.duration_s or 0), rel=0.05
     )
-    assert told["extrapolated"]["duration_s"] > 5 * (run.measurement.duration_s or 0)
+    assert told["extrapolated"]["duration_s"] > (run.measurement.duration_s or 0)
     assert (tmp_path / f"{run.id}.trace.csv").is_file()
 
 
