@@ -1,7 +1,7 @@
 """Run records as a predictor leans on them: which count, at what rate and power, how often.
 
-Steady figures stand before all others; without them epochs count from the second on, then the
-whole window over its samples. Power counts where a sensor stands behind it.
+Epochs count from the second on; without two of them the steady steps, then the whole window over
+its samples. Power counts where a sensor stands behind it.
 """
 
 from __future__ import annotations
@@ -164,11 +164,14 @@ def _amount(value: float | None) -> float | None:
 def _sample_s(run: Run) -> float | None:
     """Steady seconds per sample; only samples that were counted tell, never those planned."""
     m = run.measurement
-    if _amount(m.steady_sample_s):
-        return m.steady_sample_s
     shared = (_amount(m.samples) or math.nan) / max(len(m.epochs), 1)
     rates_s = [e.duration_s / (_amount(e.samples) or shared) for e in m.epochs]
-    known_s = list(filter(_amount, rates_s[1:])) or list(filter(_amount, rates_s[:1]))
+    later_s = list(filter(_amount, rates_s[1:]))
+    if later_s:  # what an epoch costs beside its steps belongs to every epoch
+        return _median(later_s)
+    if _amount(m.steady_sample_s):
+        return m.steady_sample_s
+    known_s = list(filter(_amount, rates_s[:1]))
     if known_s:
         return _median(known_s)
     duration_s, samples = _amount(m.duration_s), _amount(m.samples)

@@ -429,6 +429,12 @@ def test_an_interrupted_run_counts_with_steady_figures() -> None:
     assert cell(session(epochs=epochs(14, 8, 8)), status="running").sample_s == 0.008
 
 
+def test_what_an_epoch_costs_beside_its_steps_counts() -> None:
+    """Epochs of 14, 8 and 8 s stand before steps that alone would take 5 ms per sample."""
+    measured = replace(session(epochs=epochs(14, 8, 8)), steady_sample_s=0.005)
+    assert cell(measured).sample_s == 0.008
+
+
 def test_strangers_are_not_even_named() -> None:
     """Runs of other machines and other models are passed over without a word."""
     stranger = run(session(), setup("vgg16", "hc2"))
