@@ -34,6 +34,7 @@ OPTIMISER_BYTES_PER_PARAM = {"sgd": 20.0, "adam": 28.0, "adamw": 28.0, "adadelta
 OPTIMISER_KERNELS_PER_TENSOR = {"sgd": 0.5, "adam": 8.0, "adamw": 8.0, "adadelta": 9.0}
 """Launches per parameter tensor of one update; SGD updates many tensors in one launch."""
 _SYNTHETIC = ("random", "synthetic", "none")
+_GREY = ("mnist", "fashion_mnist", "fashionmnist")
 
 
 def from_setups(setups: Sequence[Setup]) -> Columns:
@@ -162,6 +163,7 @@ def _accelerator_vector(d: Device, *, is_cpu: bool) -> dict[str, float]:
         "peak_int8": max(peak.get("int8", 0.0), peak.get("fp8", 0.0), half, fp32),
         "bandwidth": d.mem_bandwidth_bytes_per_s or fp32 / 40,
         "device_mem_bytes": d.mem_bytes or 16e9,
+        "is_hbm": float(_is_hbm(d, fp32)),
         "tdp_w": d.tdp_w,
         "idle_w": _idle_w(d),
         "process_nm": d.process_nm or _process_nm(d.year),
@@ -174,6 +176,12 @@ def _flops_per_unit_clock(d: Device, fp32: float) -> float:
     if not (d.sm_count and d.clock_hz and d.vendor == "NVIDIA" and d.year >= 2020):
         return 128.0
     return fp32 / (d.sm_count * d.clock_hz)
+
+
+def _is_hbm(d: Device, fp32: float) -> bool:
+    """Whether the memory is stacked on the package: no other is so fast for its arithmetic."""
+    bandwidth = d.mem_bandwidth_bytes_per_s or 0.0
+    return d.kind == "gpu" and bandwidth >= 700e9 and fp32 < 30 * bandwidth
 
 
 def _idle_w(d: Device) -> float:
@@ -199,6 +207,9 @@ def _workload_vector(w: Workload) -> dict[str, float]:
     vector["workers"] = float(w.loader_workers or 0)
     fed = w.framework not in TUNED_STACKS and not w.dataset.lower().startswith(_SYNTHETIC)
     vector["has_loader"] = float(fed)
+    vector["input_channels"] = 1.0 if w.dataset.lower().replace("-", "_") in _GREY else 3.0
+    known = math.isfinite(w.samples) and w.samples > 0
+    vector["epoch_samples"] = w.samples if known else math.inf
     return vector
 
 

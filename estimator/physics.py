@@ -60,16 +60,22 @@ PRIORS: dict[str, tuple[float, float]] = {
     "step_s": (3e-4, 0.7),
     "loader_sample_s": (1.0e-4, 0.4),
     "loader_pixel_s": (4.0e-8, 0.6),
+    "loader_train": (1.3, 0.3),
+    "loader_serial": (0.15, 0.6),
     "cpu_conv_efficiency": (0.4, 0.3),
     "cpu_other_efficiency": (0.3, 0.3),
     "cpu_depthwise_efficiency": (0.05, 0.4),
     "cpu_bandwidth_efficiency": (0.6, 0.2),
     "cpu_kernel_s": (3e-05, 0.4),
     "scaling_loss": (0.05, 0.6),
-    "throttle": (0.5, 0.25),
-    "busy_power": (0.4, 0.25),
+    "throttle": (0.5, 0.15),
+    "limit_margin": (0.97, 0.02),
+    "awake_power": (0.15, 0.3),
+    "unit_clock_j": (4e-10, 0.3),
     "compute_power": (0.6, 0.3),
-    "memory_power": (0.35, 0.3),
+    "dram_j_per_byte": (1.0e-10, 0.3),
+    "core_j_per_byte": (1.2e-10, 0.4),
+    "hbm_share": (0.5, 0.3),
     "process_share": (0.3, 0.4),
     "cpu_busy_power": (0.6, 0.2),
     "host_power": (0.25, 0.5),
@@ -103,13 +109,11 @@ def predict(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     """
     out = _device_time(c, k)
     out |= _host_time(c, k, out["n_kernels"])
-    demand_w = _demand_w(c, k, out)
-    limit_w = c["limit_w"]
-    over = np.maximum(demand_w / limit_w, 1e-3)
-    stretch = (1 + over**NORM) ** (k["throttle"] / NORM)
-    out["stretch"] = stretch
-    out["device_s"] = out["raw_device_s"] * stretch
-    step_s = _norm(out["device_s"], out["launch_s"], out["loader_s"]) + out["comm_s"]
+    out |= _busy_power(c, k, out)
+    out["device_s"] = out["raw_device_s"] * out["stretch"]
+    serial_s = np.minimum(k["loader_serial"], 1.0) * out["loader_s"]
+    step_s = _norm(out["device_s"], out["launch_s"], out["loader_s"] - serial_s)
+    step_s = step_s + serial_s + out["start_s"] + out["comm_s"]
     out["step_s"] = step_s
     out["sample_s"] = step_s / (c["batch"] * out["effective_count"])
     out["busy"] = out["device_s"] / step_s
@@ -140,7 +144,9 @@ def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     out: dict[str, Array] = {}
     compute, memory = np.zeros_like(train), np.zeros_like(train)
     ideal_compute, ideal_memory = np.zeros_like(train), np.zeros_like(train)
-    device = np.zeros_like(train)
+    device, filled = np.zeros_like(train), np.zeros_like(train)
+    shortest = np.where(is_cpu, k["cpu_kernel_s"], k["kernel_s"])
+    launches = 1 + train * (k["train_kernels"] - 1)
     for name in OP_CLASSES:
         light = fused if name in {"norm", "elementwise"} else 1.0
         moved = width * (
@@ -153,7 +159,10 @@ def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
             flops = FLOPS_PER_MAC * c["batch"] * c[f"{name}_macs"] * passes
             compute_s = flops / _rate(name, c, k)
             ideal_compute = ideal_compute + flops / c["peak_fp32"]
-        both_s = (compute_s**OVERLAP + memory_s**OVERLAP) ** (1 / OVERLAP)
+        launched_s = shortest * c[f"{name}_kernels"] * launches
+        work = compute_s**OVERLAP + memory_s**OVERLAP
+        both_s = (work + launched_s**OVERLAP) ** (1 / OVERLAP)
+        filled = filled + work / np.maximum(both_s, 1e-30) ** (OVERLAP - 1)
         out[f"{name}_s"] = both_s
         device = device + both_s
         compute, memory = compute + compute_s, memory + memory_s
@@ -161,12 +170,13 @@ def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     update = train * c["trainable_frac"] * c["params"] * c["optimiser_bytes"] / bandwidth
     out["optimiser_s"] = update
     updates = train * c["trainable_frac"] * c["optimiser_kernels"] * k["optimiser_kernels"]
-    out["n_kernels"] = c["kernels"] * (1 + train * (k["train_kernels"] - 1)) + updates
-    shortest = np.where(is_cpu, k["cpu_kernel_s"], k["kernel_s"])
+    out["n_kernels"] = c["kernels"] * launches + updates
     out["kernels_s"] = out["n_kernels"] * shortest
+    updating = (update**OVERLAP + (updates * shortest) ** OVERLAP) ** (1 / OVERLAP)
     out["compute_s"], out["memory_s"] = compute, memory + update
     out["ideal_compute_s"], out["ideal_memory_s"] = ideal_compute, ideal_memory + update
-    out["raw_device_s"] = device + update + out["kernels_s"]
+    out["raw_device_s"] = device + updating
+    out["filled_s"] = filled + update
     return out
 
 
@@ -203,50 +213,56 @@ def _host_time(c: Columns, k: Mapping[str, float], n_kernels: Array) -> dict[str
     launch = (n_kernels * per_kernel + k["step_s"]) / host_speed * on_gpu
     sample_s = k["loader_sample_s"] / host_speed / np.minimum(c["workers"], 2)
     pixel_s = k["loader_pixel_s"] * np.maximum(c["input_pixels"] - 4096, 0) / c["workers"]
-    fed = c["is_image"] * c["has_loader"]
+    fed = c["is_image"] * c["has_loader"] * (1 + c["is_train"] * (k["loader_train"] - 1))
     effective = c["count"] ** (1 - k["scaling_loss"])
-    loader = fed * (sample_s + pixel_s) * c["batch"] * effective
+    loader = fed * (sample_s + pixel_s * c["input_channels"] / 3) * c["batch"] * effective
+    first_s = loader * np.maximum(c["workers"], 2)
+    start = first_s * np.minimum(c["batch"] * effective / c["epoch_samples"], 1.0)
     comm = c["is_train"] * (c["count"] > 1) * 4 * c["params"] / 2e10
     return {
         "launch_s": launch,
         "loader_s": loader,
+        "start_s": start,
         "comm_s": comm * on_gpu,
         "effective_count": effective,
     }
 
 
-def _demand_w(c: Columns, k: Mapping[str, float], t: Mapping[str, Array]) -> Array:
-    """Watts that one device would draw while busy if nothing capped it."""
-    return c["idle_w"] + _z(c, k, t, t["raw_device_s"]) * (c["tdp_w"] - c["idle_w"])
+def _busy_power(c: Columns, k: Mapping[str, float], t: Mapping[str, Array]) -> dict[str, Array]:
+    """Watts of one device at work, and the slow-down that its power limit forces on it.
 
-
-def _z(c: Columns, k: Mapping[str, float], t: Mapping[str, Array], over_s: Array) -> Array:
-    """Share of (TDP - idle) that the work draws when spread over `over_s` seconds.
-
-    Energy per FLOP lies between TDP / peak and the process node's (`process_share`).
+    Power is what the limit cannot touch (awake) plus what clock and voltage scale. Energy
+    per FLOP lies between TDP / peak and the process node's (`process_share`).
     """
+    is_cpu = c["is_cpu"] > 0
+    span_w = c["tdp_w"] - c["idle_w"]
     by_node_w = _PJ_PER_FLOP_AT_8_NM * (c["process_nm"] / 8) * c["peak_fp32"]
-    relative = np.where(
-        c["is_cpu"] > 0,
-        1.0,
-        (by_node_w / (c["tdp_w"] - c["idle_w"])) ** k["process_share"],
-    )
-    busy = t["raw_device_s"] / over_s
-    base = np.where(c["is_cpu"] > 0, k["cpu_busy_power"], k["busy_power"])
-    return (
-        base * busy
-        + k["compute_power"] * relative * np.minimum(t["ideal_compute_s"] / over_s, 3.0)
-        + k["memory_power"] * np.minimum(t["ideal_memory_s"] / over_s, 1.5)
-    )
+    relative = np.where(is_cpu, 1.0, (by_node_w / span_w) ** k["process_share"])
+    over_s = t["raw_device_s"]
+    awake_w = c["idle_w"] + np.where(is_cpu, 0.0, k["awake_power"] * np.where(c["is_hbm"] > 0, k["hbm_share"], 1.0) * c["process_nm"] / 8) * span_w
+    dram_j = k["dram_j_per_byte"] * np.where(c["is_hbm"] > 0, k["hbm_share"], 1.0)
+    joules = dram_j + k["core_j_per_byte"] * c["process_nm"] / 8
+    memory_w = joules * c["bandwidth"] * np.minimum(t["ideal_memory_s"] / over_s, 1.5)
+    compute = np.minimum(t["ideal_compute_s"] / over_s, 3.0)
+    units = c["peak_fp32"] / c["flops_per_unit_clock"]
+    clocked_w = k["unit_clock_j"] * units * c["process_nm"] / 8
+    base_w = np.where(is_cpu, k["cpu_busy_power"] * span_w, clocked_w) * t["filled_s"] / over_s
+    scaled_w = base_w + k["compute_power"] * relative * compute * span_w + memory_w
+    room_w = np.maximum(k["limit_margin"] * c["limit_w"] - awake_w, 0.05 * c["tdp_w"])
+    over = scaled_w / room_w
+    return {
+        "awake_w": awake_w,
+        "busy_w": awake_w + scaled_w / (1 + over**NORM) ** (1 / NORM),
+        "stretch": (1 + (k["throttle"] * over) ** NORM) ** (1 / NORM),
+    }
 
 
 def _power(c: Columns, k: Mapping[str, float], t: Mapping[str, Array]) -> dict[str, Array]:
     """Mean watts over a step of every scope, whole machine."""
-    span_w = np.maximum(c["limit_w"] - c["idle_w"], 0.05 * c["tdp_w"])
-    wanted = _z(c, k, t, t["step_s"]) * (c["tdp_w"] - c["idle_w"]) / span_w
-    z = Z_MAX * wanted / (1 + (wanted / 1.0) ** NORM) ** (1 / NORM)
+    one_w = t["awake_w"] + (t["busy_w"] - t["awake_w"]) * np.minimum(t["busy"], 1.0)
+    device_w = one_w * c["count"]
+    z = (one_w - c["idle_w"]) / np.maximum(c["limit_w"] - c["idle_w"], 0.05 * c["tdp_w"])
     z = np.clip(z, Z_MIN, Z_MAX)
-    device_w = (c["idle_w"] + z * span_w) * c["count"]
     is_cpu = c["is_cpu"] > 0
     host_w = c["has_host"] * (
         c["host_idle_w"] + k["host_power"] * np.maximum(c["host_tdp_w"] - c["host_idle_w"], 0)
