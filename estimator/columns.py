@@ -31,7 +31,7 @@ DEFAULT_WORKERS = 4
 """Data-loading processes where nothing is said."""
 OPTIMISER_BYTES_PER_PARAM = {"sgd": 20.0, "adam": 28.0, "adamw": 28.0, "adadelta": 36.0}
 """Bytes moved per parameter by one fp32 update: read weight, gradient and state, write back."""
-OPTIMISER_KERNELS_PER_TENSOR = {"sgd": 0.5, "adam": 8.0, "adamw": 8.0, "adadelta": 9.0}
+OPTIMISER_KERNELS_PER_TENSOR = {"sgd": 0.5, "adam": 10.0, "adamw": 10.0, "adadelta": 11.0}
 """Launches per parameter tensor of one update; SGD updates many tensors in one launch."""
 _SYNTHETIC = ("random", "synthetic", "none")
 _GREY = ("mnist", "fashion_mnist", "fashionmnist")

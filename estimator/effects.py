@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joulecast.estimator import features
-from joulecast.estimator.columns import FRAMEWORKS
-from joulecast.estimator.frame import pair_sizes
+from joulecast.estimator.columns import FRAMEWORKS, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,20 +23,26 @@ if TYPE_CHECKING:
 
 CLIP = 1.5
 """Largest residual, natural log, that is learned from or added."""
-_MODEL_SPREAD = 0.35
 _OFFSET_SPREAD = 0.2
-_SLOPE_SPREAD = 0.07
+_SLOPE_SPREAD = 0.08
+_PAIR_SPREAD = 0.2
+_NOISE = 0.1
+_MOST = 24
+"""Rows of one (model, device) that an effect is fitted on, evenly spaced."""
 SLOPES = (
-    "launch_bound",
-    "kernel_work",
-    "intensity",
-    "batch",
-    "depthwise_share",
-    "pointwise_share",
-    "stretch",
-    "macs",
+    "part_launch",
+    "part_loader",
+    "part_dense",
+    "part_thin",
+    "part_light",
+    "part_short",
+    "part_slowed",
+    "part_awake",
+    "part_memory",
+    "part_compute",
+    "part_base",
 )
-"""Features along which a device may stand off from the physics in its own way."""
+"""By how much each physical term moves the answer: along these a device may stand off."""
 _SLOPE_COLUMNS = [list(features.FEATURES).index(name) for name in SLOPES]
 
 
@@ -83,31 +88,43 @@ def use_labels(c: Columns, device: Labels) -> list[str]:
 
 
 def device_effects(residual: Array, x: Array, frame: Frame) -> DeviceEffects:
-    """Ridge regression of a residual on offset and slopes per device, then per use of it.
+    """Offset and slopes per device, and per use of it, of a residual: a linear Gaussian process.
 
-    The prior standard deviations are `_OFFSET_SPREAD` and `_SLOPE_SPREAD`; all rows of a pair count
-    together as one observation with standard deviation `_MODEL_SPREAD`.
+    Prior standard deviations are `_OFFSET_SPREAD` and `_SLOPE_SPREAD`, half of each variance for
+    the device and half for its use. The rows of a pair share one error of `_PAIR_SPREAD` beside
+    their own of `_NOISE`, so that they teach how time and power change within a pair, and its
+    level but once.
     """
     columns = x[:, _SLOPE_COLUMNS]
     mean, scale = columns.mean(axis=0), np.maximum(columns.std(axis=0), 1e-6)
-    z = _slopes(x, mean, scale)
-    known = np.isfinite(residual)
-    weight: Array = 1.0 / pair_sizes(frame.model, frame.device)
-    rest: Array = np.where(known, np.clip(residual, -CLIP, CLIP), 0.0)
+    rows = np.flatnonzero(np.isfinite(residual))
+    rows = rows[thinned(frame.take(rows), _MOST)]
+    z = _slopes(x[rows], mean, scale)
+    device, model = frame.device[rows], frame.model[rows]
+    use = np.array(use_labels(rows_of(frame.columns, rows), device))
+    spread = np.full(z.shape[1], _SLOPE_SPREAD**2)
+    spread[0] = _OFFSET_SPREAD**2
+    same_use = use[:, None] == use
+    shared = ((device[:, None] == device) * 0.5 + same_use * 0.5) * ((z * spread) @ z.T)
+    pair = same_use & (model[:, None] == model)
+    noise = _PAIR_SPREAD**2 * pair + _NOISE**2 * np.eye(len(rows))
+    pull = np.linalg.solve(shared + noise, np.clip(residual[rows], -CLIP, CLIP))
     by_label: dict[str, Array] = {}
-    for labels in (frame.device, np.array(use_labels(frame.columns, frame.device))):
+    for labels in (device, use):
         for label in np.unique(labels):
-            rows = known & (labels == label)
-            if rows.any():
-                effect = _ridge(z[rows], rest[rows], weight[rows])
-                by_label[str(label)] = effect
-                rest[rows] -= z[rows] @ effect
+            own = labels == label
+            by_label[str(label)] = 0.5 * spread * (z[own].T @ pull[own])
     return DeviceEffects(mean, scale, by_label)
 
 
-def _ridge(z: Array, y: Array, weight: Array) -> Array:
-    spread = np.full(z.shape[1], _SLOPE_SPREAD)
-    spread[0] = _OFFSET_SPREAD
-    precision: Array = (z * weight[:, None]).T @ z / _MODEL_SPREAD**2 + np.diag(spread**-2.0)
-    solved = np.linalg.solve(precision, z.T @ (weight * y) / _MODEL_SPREAD**2)
-    return np.asarray(solved, dtype=np.float64)
+def thinned(frame: Frame, most: int) -> NDArray[np.intp]:
+    """At most `most` evenly spaced rows of each (model, device): the rest repeat them."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for i, key in enumerate(zip(frame.model.tolist(), frame.device.tolist(), strict=True)):
+        rows.setdefault(key, []).append(i)
+    picked = [
+        r[j]
+        for r in rows.values()
+        for j in np.unique(np.linspace(0, len(r) - 1, most).round().astype(int))
+    ]
+    return np.array(sorted(picked), dtype=np.intp)

@@ -252,3 +252,69 @@ def precision_bits(c: Columns, _t: Columns) -> Array:
 def devices(c: Columns, _t: Columns) -> Array:
     """Log2 of the number of accelerators."""
     return np.log2(c["count"])
+
+
+@feature
+def part_launch(_c: Columns, t: Columns) -> Array:
+    """Share of the step that more launching time would add to, 0..1."""
+    return t["part_launch"]
+
+
+@feature
+def part_loader(_c: Columns, t: Columns) -> Array:
+    """Likewise loading samples."""
+    return t["part_loader"]
+
+
+@feature
+def part_dense(_c: Columns, t: Columns) -> Array:
+    """Likewise dense convolutions and matrix products."""
+    return t["part_dense"]
+
+
+@feature
+def part_thin(_c: Columns, t: Columns) -> Array:
+    """Likewise depthwise and grouped convolutions."""
+    return t["part_thin"]
+
+
+@feature
+def part_light(_c: Columns, t: Columns) -> Array:
+    """Likewise normalisation, element-wise operators and pooling."""
+    return t["part_light"]
+
+
+@feature
+def part_short(_c: Columns, t: Columns) -> Array:
+    """Likewise the shortest time that a kernel takes."""
+    return t["part_short"]
+
+
+@feature
+def part_slowed(_c: Columns, t: Columns) -> Array:
+    """How firmly the power limit holds, 0..1."""
+    return t["part_slowed"]
+
+
+@feature
+def part_awake(_c: Columns, t: Columns) -> Array:
+    """Share of the busy power that flows without work, 0 when the limit holds."""
+    return t["part_awake"]
+
+
+@feature
+def part_memory(_c: Columns, t: Columns) -> Array:
+    """Likewise moving bytes."""
+    return t["part_memory"]
+
+
+@feature
+def part_compute(_c: Columns, t: Columns) -> Array:
+    """Likewise arithmetic."""
+    return t["part_compute"]
+
+
+@feature
+def part_base(_c: Columns, t: Columns) -> Array:
+    """Likewise clocking busy multiprocessors."""
+    return t["part_base"]

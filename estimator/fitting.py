@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Labels = NDArray[np.str_]
 
-TARGETS = ("time", "power")
+TARGETS = ("time", "power", "energy")
 REGIMES = ("common", "tuned")
 MIN_ROWS = 50
 LEARNERS = ("physics", "lasso", "lightgbm")
@@ -75,7 +75,7 @@ class Fitted:
         """
         terms = physics.predict(c, self.coefficients)
         x = features.matrix(c, terms)
-        base = {"time": np.log(terms["sample_s"]), "power": np.log(terms["scope_w"])}
+        base = _base(terms)
         out: dict[str, dict[str, Array]] = {name: {} for name in LEARNERS}
         for target in TARGETS:
             level = base[target] + self.offset[target] + self.effects[target].at(x, c, device)
@@ -126,11 +126,13 @@ def fit_regime(frame: Frame, prior: Mapping[str, float], seed: int) -> Fitted:
     coefficients = fit_physics(frame, prior)
     terms = physics.predict(frame.columns, coefficients)
     x = features.matrix(frame.columns, terms)
-    measured = {"time": frame.log_sample_s, "power": frame.log_power_w}
-    base = {"time": np.log(terms["sample_s"]), "power": np.log(terms["scope_w"])}
+    measured = frame.measured()
+    base = _base(terms)
     offset, effects, linear, booster = {}, {}, {}, {}
     for target in TARGETS:
         residual = measured[target] - base[target]
+        if target == "power":  # without the time nobody knows how busy the device was
+            residual = np.where(np.isfinite(measured["time"]), residual, np.nan)
         known = np.isfinite(residual)
         weight = frame.weight[known]
         offset[target] = float(np.average(np.clip(residual[known], -1, 1), weights=weight))
@@ -140,6 +142,12 @@ def fit_regime(frame: Frame, prior: Mapping[str, float], seed: int) -> Fitted:
         linear[target] = _fit_lasso(x[known], rest, weight, frame.model[known], seed)
         booster[target] = _fit_trees(x[known], rest, weight, seed)
     return Fitted(coefficients, offset, effects, linear, booster)
+
+
+def _base(terms: Columns) -> dict[str, Array]:
+    """What physics says, natural logarithms."""
+    time, power = np.log(terms["sample_s"]), np.log(terms["scope_w"])
+    return {"time": time, "power": power, "energy": time + power}
 
 
 def _fit_lasso(x: Array, y: Array, weight: Array, groups: Any, seed: int) -> Linear:  # noqa: ANN401

@@ -65,6 +65,14 @@ class Frame:
     def __len__(self) -> int:
         return len(self.weight)
 
+    def measured(self) -> dict[str, Array]:
+        """Natural logarithms of what was measured, per target."""
+        return {
+            "time": self.log_sample_s,
+            "power": self.log_power_w,
+            "energy": self.log_energy_j,
+        }
+
     def take(self, rows: NDArray[np.intp]) -> Frame:
         """The frame of the given rows."""
         picked = {name: getattr(self, name)[rows] for name in self.__slots__ if name != "columns"}

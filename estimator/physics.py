@@ -47,21 +47,22 @@ PRIORS: dict[str, tuple[float, float]] = {
     "bandwidth_efficiency": (0.78, 0.12),
     "fused_traffic": (0.60, 0.3),
     "train_traffic": (3.0, 0.2),
-    "train_kernels": (3.0, 0.2),
-    "optimiser_kernels": (1.0, 0.4),
-    "kernel_s": (4e-06, 0.3),
+    "train_kernels": (3.0, 0.1),
+    "optimiser_kernels": (1.0, 0.15),
+    "kernel_s": (3.5e-06, 0.15),
     "tf32_conv": (0.5, 0.7),
     "tf32_matmul": (0.15, 1.0),
-    "launch_pytorch_s": (9e-6, 0.5),
+    "launch_pytorch_s": (7e-6, 0.25),
     "launch_tensorflow_s": (6e-6, 0.6),
     "launch_onnx_s": (4e-6, 0.6),
     "launch_tensorrt_s": (1.5e-6, 0.6),
     "launch_vendor_s": (3e-6, 0.7),
+    "launch_train": (1.5, 0.2),
     "step_s": (3e-4, 0.7),
     "loader_sample_s": (1.0e-4, 0.4),
     "loader_pixel_s": (4.0e-8, 0.6),
     "loader_train": (1.3, 0.3),
-    "loader_serial": (0.15, 0.6),
+    "loader_serial": (0.1, 0.5),
     "cpu_conv_efficiency": (0.4, 0.3),
     "cpu_other_efficiency": (0.3, 0.3),
     "cpu_depthwise_efficiency": (0.05, 0.4),
@@ -117,9 +118,26 @@ def predict(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     out["step_s"] = step_s
     out["sample_s"] = step_s / (c["batch"] * out["effective_count"])
     out["busy"] = out["device_s"] / step_s
+    out |= _time_parts(out, step_s - serial_s - out["start_s"] - out["comm_s"])
     out["util_compute"] = np.minimum(out["compute_s"] / step_s, 1.0)
     out["util_memory"] = np.minimum(out["memory_s"] / step_s, 1.0)
     return out | _power(c, k, out)
+
+
+def _time_parts(t: Mapping[str, Array], joined_s: Array) -> dict[str, Array]:
+    """By how much each term's logarithm moves that of the step's time, (n,), 0..1."""
+    own = {n: (t[f"{n}_s"] / joined_s) ** NORM * joined_s / t["step_s"] for n in ("device", "launch")}
+    per_device_s = own["device"] / t["raw_device_s"]
+    light_s = t["norm_s"] + t["elementwise_s"] + t["pool_s"]
+    thin_s = t["depthwise_s"] + t["grouped_s"]
+    return {
+        "part_launch": own["launch"],
+        "part_loader": np.clip(1 - own["device"] - own["launch"], 0, 1),
+        "part_dense": per_device_s * (t["conv_s"] + t["matmul_s"] + t["attention_s"]),
+        "part_thin": per_device_s * thin_s,
+        "part_light": per_device_s * light_s,
+        "part_short": own["device"] * (1 - t["filled_s"] / t["raw_device_s"]),
+    }
 
 
 def _norm(*parts: Array) -> Array:
@@ -210,7 +228,8 @@ def _host_time(c: Columns, k: Mapping[str, float], n_kernels: Array) -> dict[str
     )
     host_speed = c["host_clock_hz"] / 4e9
     on_gpu = 1 - c["is_cpu"]
-    launch = (n_kernels * per_kernel + k["step_s"]) / host_speed * on_gpu
+    traced = 1 + c["is_train"] * (k["launch_train"] - 1)
+    launch = (n_kernels * per_kernel * traced + k["step_s"]) / host_speed * on_gpu
     sample_s = k["loader_sample_s"] / host_speed / np.minimum(c["workers"], 2)
     pixel_s = k["loader_pixel_s"] * np.maximum(c["input_pixels"] - 4096, 0) / c["workers"]
     fed = c["is_image"] * c["has_loader"] * (1 + c["is_train"] * (k["loader_train"] - 1))
@@ -250,9 +269,16 @@ def _busy_power(c: Columns, k: Mapping[str, float], t: Mapping[str, Array]) -> d
     scaled_w = base_w + k["compute_power"] * relative * compute * span_w + memory_w
     room_w = np.maximum(k["limit_margin"] * c["limit_w"] - awake_w, 0.05 * c["tdp_w"])
     over = scaled_w / room_w
+    free = 1 / (1 + over**NORM)
+    busy_w = awake_w + scaled_w / (1 + over**NORM) ** (1 / NORM)
     return {
+        "part_slowed": 1 - free,
+        "part_memory": free * memory_w / busy_w,
+        "part_compute": free * (scaled_w - memory_w - base_w) / busy_w,
+        "part_base": free * base_w / busy_w,
+        "part_awake": awake_w / busy_w,
         "awake_w": awake_w,
-        "busy_w": awake_w + scaled_w / (1 + over**NORM) ** (1 / NORM),
+        "busy_w": busy_w,
         "stretch": (1 + (k["throttle"] * over) ** NORM) ** (1 / NORM),
     }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joulecast.estimator import physics
-from joulecast.estimator.effects import use_labels
+from joulecast.estimator.effects import thinned, use_labels
 from joulecast.estimator.frame import pair_weights
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _NOISE = 0.2
 """Standard deviation of log(measured / physical) that the priors are weighed against."""
+_MOST = 16
+"""Rows of one (model, device) that are fitted on."""
 _RIG_SPREAD = 0.2
 """Standard deviation of a rig's own offset, natural log."""
 
@@ -35,7 +37,7 @@ def fit_physics(frame: Frame, prior: Mapping[str, float]) -> dict[str, float]:
 
     centre = np.log([prior[p] for p in physics.PARAMETERS])
     spread = np.array([physics.PRIORS[p][1] for p in physics.PARAMETERS])
-    frame = frame.take(_thinned(frame))
+    frame = frame.take(thinned(frame, _MOST))
     weight = pair_weights(frame.model, frame.device)
     _, rig = np.unique(use_labels(frame.columns, frame.device), return_inverse=True)
 
@@ -48,21 +50,8 @@ def fit_physics(frame: Frame, prior: Mapping[str, float]) -> dict[str, float]:
         ]
         return np.concatenate([*parts, (log_k - centre) / spread])
 
-    found = least_squares(residuals, centre, x_scale="jac", max_nfev=60, ftol=1e-4, xtol=1e-4)
+    found = least_squares(residuals, centre, x_scale="jac", max_nfev=200, ftol=1e-6, xtol=1e-6)
     return {p: float(v) for p, v in zip(physics.PARAMETERS, np.exp(found.x), strict=True)}
-
-
-def _thinned(frame: Frame, most: int = 16) -> NDArray[np.intp]:
-    """At most `most` evenly spaced rows of each (model, device): the rest repeat them."""
-    rows: dict[tuple[str, str], list[int]] = {}
-    for i, key in enumerate(zip(frame.model.tolist(), frame.device.tolist(), strict=True)):
-        rows.setdefault(key, []).append(i)
-    picked = [
-        r[j]
-        for r in rows.values()
-        for j in np.unique(np.linspace(0, len(r) - 1, most).round().astype(int))
-    ]
-    return np.array(sorted(picked), dtype=np.intp)
 
 
 def _centred(residual: Array, weight: Array, rig: NDArray[np.intp]) -> Array:
