@@ -41,12 +41,17 @@ def fit_physics(frame: Frame, prior: Mapping[str, float]) -> dict[str, float]:
     weight = pair_weights(frame.model, frame.device)
     _, rig = np.unique(use_labels(frame.columns, frame.device), return_inverse=True)
 
+    # without the time nobody knows how busy the device was
+    power_w = np.where(np.isfinite(frame.log_sample_s), frame.log_power_w, np.nan)
+
+    trust = np.where(frame.columns["scope_wall"] > 0, 0.1, 1.0)
+
     def residuals(log_k: Array) -> Array:
         k = dict(zip(physics.PARAMETERS, np.exp(log_k), strict=True))
         t = physics.predict(frame.columns, k)
         parts = [
             _centred(frame.log_sample_s - np.log(t["sample_s"]), weight, rig),
-            _centred(frame.log_power_w - np.log(t["scope_w"]), weight, rig),
+            _centred(power_w - np.log(t["scope_w"]), weight * trust, rig),
         ]
         return np.concatenate([*parts, (log_k - centre) / spread])
 
