@@ -135,13 +135,19 @@ def fit_regime(frame: Frame, prior: Mapping[str, float], seed: int) -> Fitted:
             residual = np.where(np.isfinite(measured["time"]), residual, np.nan)
         known = np.isfinite(residual)
         weight = frame.weight[known]
-        offset[target] = float(np.average(np.clip(residual[known], -1, 1), weights=weight))
+        offset[target] = _constant(residual[known], weight, frame.columns["is_cpu"][known] > 0)
         effects[target] = device_effects(residual - offset[target], x, frame)
         level = offset[target] + effects[target].at(x, frame.columns, frame.device)
         rest = np.clip((residual - level)[known], -CLIP, CLIP)
         linear[target] = _fit_lasso(x[known], rest, weight, frame.model[known], seed)
         booster[target] = _fit_trees(x[known], rest, weight, seed)
     return Fitted(coefficients, offset, effects, linear, booster)
+
+
+def _constant(residual: Array, weight: Array, is_cpu: NDArray[np.bool_]) -> float:
+    """Weighted mean residual of GPUs; CPUs have efficiencies of their own."""
+    rows = is_cpu if is_cpu.all() else ~is_cpu
+    return float(np.average(np.clip(residual[rows], -1, 1), weights=weight[rows]))
 
 
 def _base(terms: Columns) -> dict[str, Array]:

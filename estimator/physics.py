@@ -45,6 +45,7 @@ PRIORS: dict[str, tuple[float, float]] = {
     "int8_efficiency": (0.30, 0.5),
     "dual_issue": (0.5, 0.4),
     "bandwidth_efficiency": (0.78, 0.12),
+    "gddr_efficiency": (0.9, 0.1),
     "fused_traffic": (0.60, 0.3),
     "train_traffic": (3.0, 0.2),
     "train_kernels": (3.0, 0.1),
@@ -77,6 +78,7 @@ PRIORS: dict[str, tuple[float, float]] = {
     "dram_j_per_byte": (1.0e-10, 0.3),
     "core_j_per_byte": (1.2e-10, 0.4),
     "hbm_share": (0.5, 0.3),
+    "standby_w_per_gb": (0.5, 0.4),
     "process_share": (0.3, 0.4),
     "cpu_busy_power": (0.6, 0.2),
     "host_power": (0.25, 0.5),
@@ -157,7 +159,7 @@ def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     bandwidth = c["bandwidth"] * np.where(
         is_cpu,
         k["cpu_bandwidth_efficiency"],
-        k["bandwidth_efficiency"],
+        k["bandwidth_efficiency"] * np.where(c["is_hbm"] > 0, 1.0, k["gddr_efficiency"]),
     )
     out: dict[str, Array] = {}
     compute, memory = np.zeros_like(train), np.zeros_like(train)
@@ -258,8 +260,11 @@ def _busy_power(c: Columns, k: Mapping[str, float], t: Mapping[str, Array]) -> d
     by_node_w = _PJ_PER_FLOP_AT_8_NM * (c["process_nm"] / 8) * c["peak_fp32"]
     relative = np.where(is_cpu, 1.0, (by_node_w / span_w) ** k["process_share"])
     over_s = t["raw_device_s"]
-    awake_w = c["idle_w"] + np.where(is_cpu, 0.0, k["awake_power"] * np.where(c["is_hbm"] > 0, k["hbm_share"], 1.0) * c["process_nm"] / 8) * span_w
-    dram_j = k["dram_j_per_byte"] * np.where(c["is_hbm"] > 0, k["hbm_share"], 1.0)
+    stacked = np.where(c["is_hbm"] > 0, k["hbm_share"], 1.0)
+    clocks_w = k["awake_power"] * span_w * c["process_nm"] / 8
+    standby_w = k["standby_w_per_gb"] * c["device_mem_bytes"] / 1e9
+    awake_w = c["idle_w"] + np.where(is_cpu, 0.0, stacked * (clocks_w + standby_w))
+    dram_j = k["dram_j_per_byte"] * stacked
     joules = dram_j + k["core_j_per_byte"] * c["process_nm"] / 8
     memory_w = joules * c["bandwidth"] * np.minimum(t["ideal_memory_s"] / over_s, 1.5)
     compute = np.minimum(t["ideal_compute_s"] / over_s, 3.0)
