@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Labels = NDArray[np.str_]
 
-TARGETS = ("time", "power", "energy")
+TARGETS = ("time", "power")
 REGIMES = ("common", "tuned")
 MIN_ROWS = 50
 LEARNERS = ("physics", "lasso", "lightgbm")
@@ -152,8 +152,7 @@ def _constant(residual: Array, weight: Array, is_cpu: NDArray[np.bool_]) -> floa
 
 def _base(terms: Columns) -> dict[str, Array]:
     """What physics says, natural logarithms."""
-    time, power = np.log(terms["sample_s"]), np.log(terms["scope_w"])
-    return {"time": time, "power": power, "energy": time + power}
+    return {"time": np.log(terms["sample_s"]), "power": np.log(terms["scope_w"])}
 
 
 def _fit_lasso(x: Array, y: Array, weight: Array, groups: Any, seed: int) -> Linear:  # noqa: ANN401

@@ -29,6 +29,8 @@ SET_ASIDE = (
     "inferred_from_other_scenario",
     "graph_unknown",
     "avg_power>limit",
+    "gpu_power>tdp",
+    "no_macs",
     "model_ambiguous",
     "not_compliant",
 )

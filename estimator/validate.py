@@ -196,11 +196,5 @@ def stacked(oof: OutOfFold, frame: Frame) -> dict[str, Array]:
                 w = stack_weights(oof, frame, np.flatnonzero(own & (part != k)), target)
                 answer[here] = np.column_stack([oof.log[n][target][here] for n in LEARNERS]) @ w
         out[target] = answer
-    return reconciled(out)
-
-
-def reconciled(log: dict[str, Array]) -> dict[str, Array]:
-    """The three answers made to agree: energy = time x power, a third of the gap off each."""
-    gap = (log["time"] + log["power"] - log["energy"]) / 3
-    time, power = log["time"] - gap, log["power"] - gap
-    return {"time": time, "power": power, "energy": time + power}
+    out["energy"] = out["time"] + out["power"]
+    return out
