@@ -1,13 +1,12 @@
 """The physical model: time as a sum of roofline terms, power as a bounded share of the limit.
 
-    T_gpu  = sum over op classes of  |flops / (efficiency x peak), bytes / (efficiency x bandwidth)|
-             + kernels x shortest kernel,   |.| the 3-norm: nearly the larger of the two
-    T      = (T_gpu^p + T_launch^p + T_loader^p)^(1/p),   p = 4
-    P_gpu  = idle + z (limit - idle),   z bounded by 1.02, from predicted utilisations
+    T_gpu  = sum over op classes of  |flops / (efficiency x peak), bytes / (efficiency x bandwidth),
+             kernels x shortest kernel|,   |.| the 3-norm: nearly the largest
+    T      = (T_gpu^p + T_launch^p + T_loader^p)^(1/p) + the serial part of loading,   p = 4
+    P_gpu  = see `power`
 
 Coefficients are logarithms with priors (`PRIORS`) and are fitted jointly over all runs; a term that
-no run can teach keeps its prior. A capped device stretches its time: at a lower clock power and
-speed fall together.
+no run can teach keeps its prior. A capped device stretches its time (`power`).
 """
 
 from __future__ import annotations
@@ -18,6 +17,8 @@ import numpy as np
 
 from joulecast.core.records import MAC_CLASSES, OP_CLASSES
 from joulecast.core.units import FLOPS_PER_MAC
+from joulecast.estimator import power
+from joulecast.estimator.priors import PRIORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,64 +32,8 @@ if TYPE_CHECKING:
 NORM = 4.0
 OVERLAP = 3.0
 """Norm in which compute and memory time of one op class add: 1 in turn, infinite the maximum."""
-Z_MAX = 1.02
-Z_MIN = 0.02
 
-PRIORS: dict[str, tuple[float, float]] = {
-    # name: (value, standard deviation of its logarithm)
-    "conv_efficiency": (0.7, 0.3),
-    "depthwise_efficiency": (0.10, 0.6),
-    "grouped_efficiency": (0.20, 0.5),
-    "matmul_efficiency": (0.65, 0.3),
-    "attention_efficiency": (0.40, 0.4),
-    "half_efficiency": (0.55, 0.4),
-    "int8_efficiency": (0.30, 0.5),
-    "dual_issue": (0.5, 0.4),
-    "bandwidth_efficiency": (0.78, 0.12),
-    "gddr_efficiency": (0.9, 0.1),
-    "fused_traffic": (0.60, 0.3),
-    "train_traffic": (3.0, 0.2),
-    "train_kernels": (3.0, 0.1),
-    "optimiser_kernels": (1.0, 0.15),
-    "kernel_s": (3.5e-06, 0.15),
-    "tf32_conv": (0.5, 0.7),
-    "tf32_matmul": (0.15, 1.0),
-    "launch_pytorch_s": (7e-6, 0.25),
-    "launch_tensorflow_s": (6e-6, 0.6),
-    "launch_onnx_s": (4e-6, 0.6),
-    "launch_tensorrt_s": (1.5e-6, 0.6),
-    "launch_vendor_s": (3e-6, 0.7),
-    "launch_train": (1.5, 0.2),
-    "step_s": (3e-4, 0.7),
-    "loader_sample_s": (1.0e-4, 0.4),
-    "loader_pixel_s": (4.0e-8, 0.6),
-    "loader_train": (1.3, 0.3),
-    "loader_serial": (0.1, 0.5),
-    "cpu_conv_efficiency": (0.4, 0.3),
-    "cpu_other_efficiency": (0.3, 0.3),
-    "cpu_depthwise_efficiency": (0.05, 0.4),
-    "cpu_bandwidth_efficiency": (0.6, 0.2),
-    "cpu_kernel_s": (3e-05, 0.4),
-    "scaling_loss": (0.05, 0.6),
-    "throttle": (0.5, 0.15),
-    "limit_margin": (0.97, 0.02),
-    "awake_power": (0.15, 0.3),
-    "unit_clock_j": (4e-10, 0.3),
-    "compute_power": (0.6, 0.3),
-    "dram_j_per_byte": (1.0e-10, 0.3),
-    "core_j_per_byte": (1.2e-10, 0.4),
-    "hbm_share": (0.5, 0.3),
-    "standby_w_per_gb": (0.5, 0.4),
-    "process_share": (0.3, 0.4),
-    "cpu_busy_power": (0.6, 0.2),
-    "host_power": (0.25, 0.5),
-    "dram_activity": (0.30, 0.4),
-    "wall_factor": (1.15, 0.03),
-    "wall_extra": (0.12, 0.35),
-}
 PARAMETERS = tuple(PRIORS)
-_PJ_PER_FLOP_AT_8_NM = 8.0e-12
-"""Joules per fp32 FLOP of an 8 nm part at its limit: RTX 3090, 350 W / 35.6 TFLOP/s, rounded."""
 
 
 def default_coefficients() -> dict[str, float]:
@@ -112,7 +57,7 @@ def predict(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     """
     out = _device_time(c, k)
     out |= _host_time(c, k, out["n_kernels"])
-    out |= _busy_power(c, k, out)
+    out |= power.while_busy(c, k, out)
     out["device_s"] = out["raw_device_s"] * out["stretch"]
     serial_s = np.minimum(k["loader_serial"], 1.0) * out["loader_s"]
     step_s = _norm(out["device_s"], out["launch_s"], out["loader_s"] - serial_s)
@@ -123,12 +68,14 @@ def predict(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     out |= _time_parts(out, step_s - serial_s - out["start_s"] - out["comm_s"])
     out["util_compute"] = np.minimum(out["compute_s"] / step_s, 1.0)
     out["util_memory"] = np.minimum(out["memory_s"] / step_s, 1.0)
-    return out | _power(c, k, out)
+    return out | power.over_a_step(c, k, out)
 
 
 def _time_parts(t: Mapping[str, Array], joined_s: Array) -> dict[str, Array]:
     """By how much each term's logarithm moves that of the step's time, (n,), 0..1."""
-    own = {n: (t[f"{n}_s"] / joined_s) ** NORM * joined_s / t["step_s"] for n in ("device", "launch")}
+    own = {
+        n: (t[f"{n}_s"] / joined_s) ** NORM * joined_s / t["step_s"] for n in ("device", "launch")
+    }
     per_device_s = own["device"] / t["raw_device_s"]
     light_s = t["norm_s"] + t["elementwise_s"] + t["pool_s"]
     thin_s = t["depthwise_s"] + t["grouped_s"]
@@ -237,7 +184,7 @@ def _host_time(c: Columns, k: Mapping[str, float], n_kernels: Array) -> dict[str
     fed = c["is_image"] * c["has_loader"] * (1 + c["is_train"] * (k["loader_train"] - 1))
     effective = c["count"] ** (1 - k["scaling_loss"])
     loader = fed * (sample_s + pixel_s * c["input_channels"] / 3) * c["batch"] * effective
-    first_s = loader * np.maximum(c["workers"], 2)
+    first_s = loader / effective * np.maximum(c["workers"], 2)  # by one worker, nothing ahead of it
     start = first_s * np.minimum(c["batch"] * effective / c["epoch_samples"], 1.0)
     comm = c["is_train"] * (c["count"] > 1) * 4 * c["params"] / 2e10
     return {
@@ -246,82 +193,4 @@ def _host_time(c: Columns, k: Mapping[str, float], n_kernels: Array) -> dict[str
         "start_s": start,
         "comm_s": comm * on_gpu,
         "effective_count": effective,
-    }
-
-
-def _busy_power(c: Columns, k: Mapping[str, float], t: Mapping[str, Array]) -> dict[str, Array]:
-    """Watts of one device at work, and the slow-down that its power limit forces on it.
-
-    Power is what the limit cannot touch (awake) plus what clock and voltage scale. Energy
-    per FLOP lies between TDP / peak and the process node's (`process_share`).
-    """
-    is_cpu = c["is_cpu"] > 0
-    span_w = c["tdp_w"] - c["idle_w"]
-    by_node_w = _PJ_PER_FLOP_AT_8_NM * (c["process_nm"] / 8) * c["peak_fp32"]
-    relative = np.where(is_cpu, 1.0, (by_node_w / span_w) ** k["process_share"])
-    over_s = t["raw_device_s"]
-    stacked = np.where(c["is_hbm"] > 0, k["hbm_share"], 1.0)
-    clocks_w = k["awake_power"] * span_w * c["process_nm"] / 8
-    standby_w = k["standby_w_per_gb"] * c["device_mem_bytes"] / 1e9
-    awake_w = c["idle_w"] + np.where(is_cpu, 0.0, stacked * (clocks_w + standby_w))
-    dram_j = k["dram_j_per_byte"] * stacked
-    joules = dram_j + k["core_j_per_byte"] * c["process_nm"] / 8
-    memory_w = joules * c["bandwidth"] * np.minimum(t["ideal_memory_s"] / over_s, 1.5)
-    compute = np.minimum(t["ideal_compute_s"] / over_s, 3.0)
-    units = c["peak_fp32"] / c["flops_per_unit_clock"]
-    clocked_w = k["unit_clock_j"] * units * c["process_nm"] / 8
-    base_w = np.where(is_cpu, k["cpu_busy_power"] * span_w, clocked_w) * t["filled_s"] / over_s
-    scaled_w = base_w + k["compute_power"] * relative * compute * span_w + memory_w
-    room_w = np.maximum(k["limit_margin"] * c["limit_w"] - awake_w, 0.05 * c["tdp_w"])
-    over = scaled_w / room_w
-    free = 1 / (1 + over**NORM)
-    busy_w = awake_w + scaled_w / (1 + over**NORM) ** (1 / NORM)
-    return {
-        "part_slowed": 1 - free,
-        "part_memory": free * memory_w / busy_w,
-        "part_compute": free * (scaled_w - memory_w - base_w) / busy_w,
-        "part_base": free * base_w / busy_w,
-        "part_awake": awake_w / busy_w,
-        "awake_w": awake_w,
-        "busy_w": busy_w,
-        "stretch": (1 + (k["throttle"] * over) ** NORM) ** (1 / NORM),
-    }
-
-
-def _power(c: Columns, k: Mapping[str, float], t: Mapping[str, Array]) -> dict[str, Array]:
-    """Mean watts over a step of every scope, whole machine."""
-    one_w = t["awake_w"] + (t["busy_w"] - t["awake_w"]) * np.minimum(t["busy"], 1.0)
-    device_w = one_w * c["count"]
-    z = (one_w - c["idle_w"]) / np.maximum(c["limit_w"] - c["idle_w"], 0.05 * c["tdp_w"])
-    z = np.clip(z, Z_MIN, Z_MAX)
-    is_cpu = c["is_cpu"] > 0
-    host_w = c["has_host"] * (
-        c["host_idle_w"] + k["host_power"] * np.maximum(c["host_tdp_w"] - c["host_idle_w"], 0)
-    )
-    dram_w = c["dram_idle_w"] + k["dram_activity"] * np.maximum(
-        c["dram_active_w"] - c["dram_idle_w"],
-        0,
-    )
-    gpu_w = np.where(is_cpu, 0.0, device_w)
-    cpu_w = np.where(is_cpu, device_w, host_w)
-    system_w = gpu_w + cpu_w + dram_w
-    wall_w = k["wall_factor"] * system_w + k["wall_extra"] * c["tdp_w"] * c["count"]
-    scope_w = (
-        c["scope_gpu"] * gpu_w
-        + c["scope_cpu"] * cpu_w
-        + c["scope_dram"] * dram_w
-        + c["scope_system"] * system_w
-        + c["scope_wall"] * wall_w
-    )
-    idle_w = np.where(is_cpu, 0.0, c["idle_w"] * c["count"])
-    cpu_idle_w = np.where(is_cpu, c["idle_w"] * c["count"], c["has_host"] * c["host_idle_w"])
-    return {
-        "z": z,
-        "gpu_w": gpu_w,
-        "cpu_w": cpu_w,
-        "dram_w": dram_w,
-        "system_w": system_w,
-        "scope_w": np.maximum(scope_w, 1e-3),
-        "gpu_idle_w": idle_w,
-        "cpu_idle_w": cpu_idle_w,
     }
