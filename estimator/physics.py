@@ -181,7 +181,7 @@ def _host_time(c: Columns, k: Mapping[str, float], n_kernels: Array) -> dict[str
     launch = (n_kernels * per_kernel * traced + k["step_s"]) / host_speed * on_gpu
     sample_s = k["loader_sample_s"] / host_speed / np.minimum(c["workers"], 2)
     pixel_s = k["loader_pixel_s"] * np.maximum(c["input_pixels"] - 4096, 0) / c["workers"]
-    fed = c["is_image"] * c["has_loader"] * (1 + c["is_train"] * (k["loader_train"] - 1))
+    fed = c["is_image"] * c["has_loader"]
     effective = c["count"] ** (1 - k["scaling_loss"])
     loader = fed * (sample_s + pixel_s * c["input_channels"] / 3) * c["batch"] * effective
     first_s = loader / effective * np.maximum(c["workers"], 2)  # by one worker, nothing ahead of it

@@ -30,7 +30,6 @@ PRIORS: dict[str, tuple[float, float]] = {
     "step_s": (3e-4, 0.7),
     "loader_sample_s": (1.0e-4, 0.4),
     "loader_pixel_s": (4.0e-8, 0.6),
-    "loader_train": (1.3, 0.3),
     "loader_serial": (0.1, 0.5),
     "cpu_conv_efficiency": (0.4, 0.3),
     "cpu_other_efficiency": (0.3, 0.3),
