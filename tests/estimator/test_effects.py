@@ -1,0 +1,58 @@
+"""What is particular to a device must carry over to its other networks, and to no other device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from joulecast.estimator import features, physics
+from joulecast.estimator.effects import device_effects, thinned
+
+if TYPE_CHECKING:
+    from joulecast.estimator.frame import Frame
+
+DEVICE = "t4"
+
+
+def _matrix(frame: Frame) -> np.ndarray:
+    return features.matrix(frame.columns, physics.predict(frame.columns, _COEFFICIENTS))
+
+
+_COEFFICIENTS = physics.default_coefficients()
+
+
+def test_a_slow_host_is_found_out(frame: Frame) -> None:
+    """Slow launching on one device is learned in part, for a network left out as well."""
+    slow = dict(_COEFFICIENTS)
+    slow |= {n: 20 * v for n, v in slow.items() if n.startswith("launch_pytorch") or n == "step_s"}
+    fast_s, slow_s = (physics.predict(frame.columns, k)["sample_s"] for k in (_COEFFICIENTS, slow))
+    here = frame.device == DEVICE
+    truth = np.where(here, np.log(slow_s / fast_s), 0.0)
+    asked = frame.model == "resnet18"
+    x = _matrix(frame)
+    known = np.flatnonzero(~asked)
+    effects = device_effects(truth[known], x[known], frame.take(known))
+    said = effects.at(x, frame.columns, frame.device)
+    waiting = here & asked & (truth > 0.5)
+    assert (said[waiting] > 0.2 * truth[waiting]).all()
+    assert (said[waiting] > 1.5 * said[here & asked & (truth < 0.01)].max()).all()
+    assert np.abs(said[~here]).max() < 1e-9
+
+
+def test_an_unmeasured_device_has_none(frame: Frame) -> None:
+    """A device without a row stands off by nothing."""
+    x = _matrix(frame)
+    here = np.flatnonzero(frame.device != DEVICE)
+    effects = device_effects(np.full(len(here), 0.3), x[here], frame.take(here))
+    others = np.flatnonzero(frame.device == DEVICE)
+    left = frame.take(others)
+    assert (effects.at(x[others], left.columns, left.device) == 0).all()
+
+
+def test_rows_of_a_pair_are_thinned_evenly(frame: Frame) -> None:
+    """At most so many rows of each network on each device stay, the first and last among them."""
+    kept = thinned(frame, 4)
+    pairs = [f"{frame.model[i]}|{frame.device[i]}" for i in kept]
+    assert max(pairs.count(p) for p in pairs) == 4
+    assert len(set(pairs)) == len({*zip(frame.model, frame.device, strict=True)})
