@@ -9,6 +9,7 @@ import numpy as np
 from joulecast.estimator import physics
 from joulecast.estimator.effects import thinned, use_labels
 from joulecast.estimator.frame import pair_weights
+from joulecast.estimator.priors import PRIORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,7 @@ def fit_physics(frame: Frame, prior: Mapping[str, float]) -> dict[str, float]:
     from scipy.optimize import least_squares
 
     centre = np.log([prior[p] for p in physics.PARAMETERS])
-    spread = np.array([physics.PRIORS[p][1] for p in physics.PARAMETERS])
+    spread = np.array([PRIORS[p][1] for p in physics.PARAMETERS])
     frame = frame.take(thinned(frame, _MOST))
     weight = pair_weights(frame.model, frame.device)
     _, rig = np.unique(use_labels(frame.columns, frame.device), return_inverse=True)

@@ -12,6 +12,7 @@ from joulecast.core.records import Measurement, Run, Setup, Workload
 from joulecast.datasets import architectures, hardware
 from joulecast.estimator import columns, physics
 from joulecast.estimator.frame import Frame, frame_of
+from joulecast.estimator.priors import PRIORS
 from joulecast.estimator.train import train
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ NOISE = 0.03
 
 def true_coefficients() -> dict[str, float]:
     """Coefficients away from the priors' centres, the same in every run of the tests."""
-    shift = np.random.default_rng(7).normal(0.0, 0.3, len(physics.PRIORS))
-    pairs = zip(physics.PRIORS.items(), shift, strict=True)
+    shift = np.random.default_rng(7).normal(0.0, 0.3, len(PRIORS))
+    pairs = zip(PRIORS.items(), shift, strict=True)
     return {name: value * float(np.exp(spread * z)) for (name, (value, spread)), z in pairs}
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from joulecast.core.records import Device, Machine, Setup, Workload
 from joulecast.datasets import architectures, hardware
 from joulecast.estimator import bundle, columns, physics
+from joulecast.estimator.priors import PRIORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -214,5 +215,5 @@ def test_units_are_sane(
 
 def test_every_coefficient_has_a_prior_and_a_width() -> None:
     """Each coefficient is positive with a positive spread, and the defaults are the priors."""
-    assert all(value > 0 and spread > 0 for value, spread in physics.PRIORS.values())
+    assert all(value > 0 and spread > 0 for value, spread in PRIORS.values())
     assert tuple(physics.default_coefficients()) == physics.PARAMETERS
