@@ -12,7 +12,7 @@ from joulecast.core.errors import BadInput
 from joulecast.core.records import NOVELTIES
 from joulecast.estimator import bundle as bundles
 from joulecast.estimator import card as cards
-from joulecast.estimator import intervals, kshot, kshot_table, validate
+from joulecast.estimator import intervals, kshot, kshot_table, studies, validate
 from joulecast.estimator.bundle import Bundle, Calibration, Known
 from joulecast.estimator.columns import POPULATIONS, populations
 from joulecast.estimator.fitting import REGIMES, TARGETS, fit
@@ -60,8 +60,11 @@ def train(
     bundles.save(Bundle(fitted, calibrate(frame, oofs), known_of(kept), digests), out)
     short_runs, trials = kshot.study(frame, oofs)
     bundles.save_short_runs(short_runs, out)
+    answers = {p: validate.stacked(oof, frame) for p, oof in oofs.items()}
+    case = studies.Case(frame, kept, oofs, answers, seed)
     card = cards.card_of(frame, oofs) | {
         **kshot_table.card_of(trials, frame),
+        **studies.run_all(case, say),
         "inputs": digests,
         "n_runs": len(frame),
         "n_set_aside": len(runs) - len(frame),
