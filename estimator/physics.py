@@ -123,7 +123,9 @@ def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
         memory_s = moved / bandwidth
         compute_s = np.zeros_like(train)
         if name in MAC_CLASSES:
-            flops = FLOPS_PER_MAC * c["batch"] * c[f"{name}_macs"] * passes
+            backward = k["depthwise_backward"] if name in {"depthwise", "grouped"} else 1.0
+            slow = np.where(is_cpu, 1.0, 1 + (passes - 1) / passes * (backward - 1))
+            flops = FLOPS_PER_MAC * c["batch"] * c[f"{name}_macs"] * passes * slow
             compute_s = flops / _rate(name, c, k)
             ideal_compute = ideal_compute + flops / c["peak_fp32"]
         launched_s = shortest * c[f"{name}_kernels"] * launches

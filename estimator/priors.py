@@ -6,6 +6,7 @@ PRIORS: dict[str, tuple[float, float]] = {
     # name: (value, standard deviation of its logarithm)
     "conv_efficiency": (0.7, 0.3),
     "depthwise_efficiency": (0.10, 0.6),
+    "depthwise_backward": (1.5, 0.5),
     "grouped_efficiency": (0.20, 0.5),
     "matmul_efficiency": (0.65, 0.3),
     "attention_efficiency": (0.40, 0.4),
