@@ -104,11 +104,15 @@ def device_effects(residual: Array, x: Array, frame: Frame) -> DeviceEffects:
     use = np.array(use_labels(rows_of(frame.columns, rows), device))
     spread = np.full(z.shape[1], _SLOPE_SPREAD**2)
     spread[0] = _OFFSET_SPREAD**2
-    same_use = use[:, None] == use
-    shared = ((device[:, None] == device) * 0.5 + same_use * 0.5) * ((z * spread) @ z.T)
-    pair = same_use & (model[:, None] == model)
-    noise = _PAIR_SPREAD**2 * pair + _NOISE**2 * np.eye(len(rows))
-    pull = np.linalg.solve(shared + noise, np.clip(residual[rows], -CLIP, CLIP))
+    pull = np.empty(len(rows))
+    for label in np.unique(device):  # devices teach nothing about each other
+        own = device == label
+        same_use = use[own, None] == use[own]
+        shared = 0.5 * (1 + same_use) * ((z[own] * spread) @ z[own].T)
+        pair = same_use & (model[own, None] == model[own])
+        noise = _PAIR_SPREAD**2 * pair + _NOISE**2 * np.eye(own.sum())
+        bounded = np.clip(residual[rows[own]], -CLIP, CLIP)
+        pull[own] = np.linalg.solve(shared + noise, bounded)
     by_label: dict[str, Array] = {}
     for labels in (device, use):
         for label in np.unique(labels):

@@ -24,6 +24,6 @@ def make(seed: int, alpha: float = 0.01) -> Pipeline:
 
     steps = [
         ("scale", StandardScaler()),
-        ("lasso", Lasso(alpha=alpha, max_iter=20_000, random_state=seed)),
+        ("lasso", Lasso(alpha=alpha, precompute=True, max_iter=50_000, random_state=seed)),
     ]
     return Pipeline(steps)
