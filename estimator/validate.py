@@ -140,6 +140,19 @@ def _baselines(
     c = asked.columns
     tdp_w = np.log(c["tdp_w"] * c["count"])
 
+    return {
+        "macs_constant": level + work(asked),
+        "tdp_time": tdp_w + answers["lightgbm"]["time"],
+        "nearest_row": nearest_row(known, asked),
+    }
+
+
+def nearest_row(known: Frame, asked: Frame) -> Array:
+    """Log joules per sample of the measured row whose inputs lie nearest, (n_asked,)."""
+    have = np.isfinite(known.log_energy_j)
+    if not have.any():
+        return np.full(len(asked), np.nan)
+
     def place(frame: Frame) -> Array:
         c = frame.columns
         logs = ("macs", "params", "batch", "peak_fp32", "bandwidth", "tdp_w")
@@ -148,12 +161,8 @@ def _baselines(
 
     mine, theirs = place(asked), place(known)[have]
     near = np.array([np.argmin(((theirs - row) ** 2).sum(axis=1)) for row in mine], dtype=int)
-    nearest = known.log_energy_j[have][near] if have.any() else np.full(len(asked), np.nan)
-    return {
-        "macs_constant": level + work(asked),
-        "tdp_time": tdp_w + answers["lightgbm"]["time"],
-        "nearest_row": nearest,
-    }
+    found: Array = known.log_energy_j[have][near]
+    return found
 
 
 def stack_weights(oof: OutOfFold, frame: Frame, rows: Rows, target: str) -> Array:
