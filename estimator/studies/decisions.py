@@ -165,7 +165,7 @@ def _below(a: float, b: float) -> float:
 def _line(left_out: str, between: str, found: Sequence[Pair], seed: int) -> Record:
     """How often each rule was right, percent, with the interval of the answer's share."""
     outcome = [p.rightly() for p in found]
-    low, high = interval([o["right"] for o in outcome], [p.devices() for p in found], seed)
+    bounds = interval([o["right"] for o in outcome], [p.devices() for p in found], seed)
     share = {rule: float(100 * np.mean([o[rule] for o in outcome])) for rule in RULES}
     return {
         "left_out": left_out,
@@ -174,17 +174,18 @@ def _line(left_out: str, between: str, found: Sequence[Pair], seed: int) -> Reco
         "workloads": len({p.workload for p in found}),
         "device_pairs": len({p.devices() for p in found}),
         "right_percent": share["right"],
-        "low_percent": low,
-        "high_percent": high,
+        **({"low_percent": bounds[0], "high_percent": bounds[1]} if bounds else {}),
         **{f"{rule}_percent": share[rule] for rule in RULES[1:]},
     }
 
 
-def interval(right: Sequence[float], cluster: Sequence[str], seed: int) -> tuple[float, float]:
-    """Bounds of the share, percent, at `LEVEL`: a bootstrap over clusters; NaN with one alone."""
+def interval(
+    right: Sequence[float], cluster: Sequence[str], seed: int
+) -> tuple[float, float] | None:
+    """Bounds of the share, percent, at `LEVEL`: a bootstrap over clusters; none with one alone."""
     names, index = np.unique(cluster, return_inverse=True)
     if len(names) < 2:
-        return float("nan"), float("nan")
+        return None
     total, count = np.bincount(index, np.asarray(right)), np.bincount(index)
     drawn = np.random.default_rng(seed).integers(0, len(names), (N_RESAMPLES, len(names)))
     share: Array = total[drawn].sum(axis=1) / count[drawn].sum(axis=1)
