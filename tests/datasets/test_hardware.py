@@ -100,6 +100,19 @@ def test_impossible_counts_are_unknown(name: str) -> None:
         hardware.machine(name)
 
 
+def test_the_clock_of_a_host_that_nobody_stated_stays_open() -> None:
+    """Two boards alone differ in no host's clock; a machine's own CPU and a stated one keep it."""
+    for board in ("rtx-4090", "v100-pcie"):
+        host = hardware.machine(board).cpu
+        assert host is not None
+        assert host.clock_hz is None
+        assert hardware.device(host.id).clock_hz
+    for named in ("hc3", "i7-12700k"):
+        host = hardware.machine(named).cpu
+        assert host is not None
+        assert host.clock_hz
+
+
 def test_a_device_goes_into_a_host_of_its_kind() -> None:
     """A data-centre GPU stands in a server, a gaming one in a desktop, a board stands alone."""
     server, desktop, board = map(hardware.machine, ("a100-sxm-80gb", "rtx-4090", "jetson-nano"))
