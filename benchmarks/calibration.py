@@ -45,11 +45,13 @@ def out_of_fold(frame: Frame, protocol: str, keep: Path | None) -> OutOfFold:
     if path is not None and path.is_file():
         with np.load(path) as kept:
             log = {n: {t: kept[f"{n}-{t}"] for t in TARGETS} for n in LEARNERS}
-            return validate.OutOfFold(log, {}, kept["fold"], kept["group"], kept["far"])
+            also = kept.get("also")
+            return validate.OutOfFold(log, {}, kept["fold"], kept["group"], kept["far"], also)
     found = validate.out_of_fold(frame, protocol)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = {"fold": found.fold, "group": found.group, "far": found.far}
+        arrays |= {"also": found.also} if found.also is not None else {}
         for name, by_target in found.log.items():
             arrays |= {f"{name}-{target}": v for target, v in by_target.items()}
         np.savez(path, **arrays)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from joulecast.core.records import Novelty
     from joulecast.estimator.calibration_kernel import Spreads
 
-FORMAT = 2
+FORMAT = 3
 PRETRAINED = Path(__file__).parent / "pretrained"
 BUNDLE = "predictor.json"
 CARD = "card.json"
@@ -39,13 +39,15 @@ class Calibration:
     Attributes
     ----------
     stack : regime -> novelty -> target -> weights of (physics, lasso, lightgbm), sum 1.
-    scores : population -> novelty -> energy|time -> quantiles at `intervals.LEVELS`.
-    hull : column -> (low, high), natural logarithms.
+    scores : population -> novelty -> energy|time -> quantiles at `intervals.LEVELS`, on the hull.
+    hull : population -> column -> (low, high), natural logarithms.
+    growth : novelty -> share by which an interval widens per natural-log unit off the hull.
     """
 
     stack: Mapping[str, Mapping[str, Mapping[str, list[float]]]]
     scores: Mapping[str, Mapping[str, Mapping[str, list[float]]]]
-    hull: Mapping[str, tuple[float, float]]
+    hull: Mapping[str, Mapping[str, tuple[float, float]]]
+    growth: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def save(bundle: Bundle, folder: Path) -> None:
         "stack": bundle.calibration.stack,
         "scores": bundle.calibration.scores,
         "hull": bundle.calibration.hull,
+        "growth": bundle.calibration.growth,
         "pairs": bundle.known.pairs,
         "groups": bundle.known.groups,
     }
@@ -279,21 +282,16 @@ def _linear_from(raw: dict[str, Any]) -> Linear:
 
 
 def _from_raw(raw: dict[str, Any], fitted: dict[str, Fitted]) -> Bundle:
+    hull = {p: _spans(by_column) for p, by_column in raw["hull"].items()}
+    pairs = {u: {d: _spans(v) for d, v in ds.items()} for u, ds in raw["pairs"].items()}
+    groups = tuple((m, d, int(n), s) for m, d, n, s in raw["groups"])
     return Bundle(
         fitted=fitted,
-        calibration=Calibration(
-            raw["stack"],
-            raw["scores"],
-            {k: (low, high) for k, (low, high) in raw["hull"].items()},
-        ),
-        known=Known(
-            {
-                use: {
-                    d: {g: (low, high) for g, (low, high) in v.items()} for d, v in devices.items()
-                }
-                for use, devices in raw["pairs"].items()
-            },
-            tuple((m, d, int(n), s) for m, d, n, s in raw["groups"]),
-        ),
+        calibration=Calibration(raw["stack"], raw["scores"], hull, raw["growth"]),
+        known=Known(pairs, groups),
         inputs=raw["inputs"],
     )
+
+
+def _spans(raw: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    return {name: (low, high) for name, (low, high) in raw.items()}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from joulecast.estimator import columns as columns_of
-from joulecast.estimator import intervals, metrics, validate
+from joulecast.estimator import metrics, validate
 from joulecast.estimator.fitting import LEARNERS
+from joulecast.estimator.scores import half_widths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,28 +24,10 @@ LEVEL = 0.9
 MIN_ROWS = 20
 
 
-def _measured(frame: Frame) -> dict[str, Array]:
-    return {"energy": frame.log_energy_j, "time": frame.log_sample_s, "power": frame.log_power_w}
-
-
-def residuals(frame: Frame, oof: OutOfFold) -> dict[str, Array]:
-    """|log measured - log stacked answer| per quantity, (n,), weights nested by fold."""
-    answers = validate.stacked(oof, frame)
-    return {q: np.abs(m - answers[q]) for q, m in _measured(frame).items()}
-
-
-def quantiles_of(scores: Array, oof: OutOfFold, rows: NDArray[np.bool_]) -> list[float]:
-    """Score quantiles of the given rows; of all rows where they are too few."""
-    own = rows & np.isfinite(scores)
-    if own.sum() < intervals.MIN_SCORES:
-        own = np.isfinite(scores)
-    return intervals.quantiles(scores[own], oof.group[own])
-
-
 def card_of(frame: Frame, oofs: Mapping[str, OutOfFold]) -> dict[str, Any]:
     """Everything that `joulecast accuracy` prints."""
     answers = {p: validate.stacked(o, frame) for p, o in oofs.items()}
-    bands = {p: _half_widths(frame, oofs[p], answers[p]) for p in oofs}
+    bands = {p: half_widths(frame, oofs[p], answers[p], LEVEL) for p in oofs}
     scored = frame.scored
     card: dict[str, Any] = {"level": LEVEL, "protocols": {}, "learners": {}, "baselines": {}}
     for p, oof in oofs.items():
@@ -79,25 +61,6 @@ def card_of(frame: Frame, oofs: Mapping[str, OutOfFold]) -> dict[str, Any]:
     return card
 
 
-def _half_widths(frame: Frame, oof: OutOfFold, answers: dict[str, Array]) -> dict[str, Array]:
-    """Half width of the interval per row and quantity; scores come from other folds (nested)."""
-    part = validate.parts_of(oof)
-    population = columns_of.populations(frame.columns)
-    out: dict[str, Array] = {}
-    for quantity, measured in _measured(frame).items():
-        score = np.abs(measured - answers[quantity])
-        half = np.full(len(frame), np.nan)
-        for name in columns_of.POPULATIONS:
-            for k in range(validate.N_FOLDS):
-                here = (population == name) & (part == k)
-                if here.any():
-                    others = (population == name) & (part != k)
-                    found = quantiles_of(np.where(part != k, score, np.nan), oof, others)
-                    half[here] = intervals.at_level(found, LEVEL)
-        out[quantity] = half
-    return {q: h * (1 + intervals.GROWTH * oof.far) for q, h in out.items()}
-
-
 def _row(
     frame: Frame,
     oof: OutOfFold,
@@ -106,7 +69,7 @@ def _row(
     rows: NDArray[np.bool_],
 ) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    for quantity, measured in _measured(frame).items():
+    for quantity, measured in frame.measured().items():
         m, a, h = measured[rows], answers[quantity][rows], bands[quantity][rows]
         known = np.isfinite(m) & np.isfinite(a)
         out[quantity] = metrics.summary(m, a) | {

@@ -87,7 +87,7 @@ def answer(setups: Sequence[Setup], bundle: Bundle, level: float = 0.9) -> Answe
     code = np.array([NOVELTIES.index(n) for n in novelty])
     tuned = regime == "tuned"
     combined = {t: _stack(logs, t, code, tuned, bundle) for t in TARGETS}
-    far = intervals.distance(columns, dict(bundle.calibration.hull))
+    far = intervals.distance(columns, bundle.calibration.hull)
     extrapolated = far > EXTRAPOLATED_FROM
     half = _half_widths(columns, code, bundle, level, far)
     power_w = np.exp(combined["power"])
@@ -118,7 +118,7 @@ def _half_widths(
     """Half widths of the intervals of energy and time, natural-log units, wider off the hull."""
     names = columns_of.populations(c).tolist()
     population = np.array([columns_of.POPULATIONS.index(p) for p in names], dtype=np.intp)
-    widen = 1 + intervals.GROWTH * far
+    widen = 1 + np.array([bundle.calibration.growth[n] for n in NOVELTIES])[code] * far
     return {q: _half_width(q, code, population, bundle, level) * widen for q in ("energy", "time")}
 
 

@@ -14,10 +14,11 @@ from joulecast.estimator import bundle as bundles
 from joulecast.estimator import card as cards
 from joulecast.estimator import intervals, kshot, kshot_table, studies, validate
 from joulecast.estimator.bundle import Bundle, Calibration, Known
-from joulecast.estimator.columns import POPULATIONS, populations
+from joulecast.estimator.columns import POPULATIONS
 from joulecast.estimator.fitting import REGIMES, TARGETS, fit
 from joulecast.estimator.frame import Frame, frame_of, usable
 from joulecast.estimator.predictor import device_of, group_of, use_of
+from joulecast.estimator.scores import QUANTITIES, scores_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -89,25 +90,22 @@ def calibrate(frame: Frame, oofs: Mapping[str, OutOfFold]) -> Calibration:
     """Stack weights and interval scores of every novelty class, from its own protocol's folds."""
     stack: dict[str, dict[str, dict[str, list[float]]]] = {r: {} for r in REGIMES}
     scores: dict[str, dict[str, dict[str, list[float]]]] = {p: {} for p in POPULATIONS}
-    population = populations(frame.columns)
+    growth: dict[str, float] = {}
+    rows = np.ones(len(frame), dtype=bool)
     for novelty in NOVELTIES:
         oof = oofs[validate.NOVELTY_PROTOCOL[novelty]]
         for regime in REGIMES:
-            rows = np.flatnonzero(frame.regime == regime)
+            own = np.flatnonzero(frame.regime == regime)
             stack[regime][novelty] = {
-                t: validate.stack_weights(oof, frame, rows, t).tolist() for t in TARGETS
+                t: validate.stack_weights(oof, frame, own, t).tolist() for t in TARGETS
             }
-        residual = cards.residuals(frame, oof)
+        found = scores_of(frame, oof, validate.stacked(oof, frame))
+        growth[novelty] = found.growth(rows)
         for name in POPULATIONS:
             scores[name][novelty] = {
-                q: cards.quantiles_of(residual[q], oof, population == name)
-                for q in ("energy", "time")
+                q: found.quantiles(q, name, rows, growth[novelty]) for q in QUANTITIES
             }
-    return Calibration(
-        stack=stack,
-        scores=scores,
-        hull=intervals.hull_of(frame.columns),
-    )
+    return Calibration(stack, scores, intervals.hull_of(frame.columns), growth)
 
 
 def known_of(runs: Sequence[Run]) -> Known:

@@ -41,7 +41,8 @@ class OutOfFold:
     ----------
     log : per learner and target (time, power). baseline_log_energy : per baseline.
     fold : label of the fold in which the row was left out. group : what was left out with the
-        row; in ``random`` nothing but the row itself. far : distance from the fold's hull.
+        row, of a new pair the device; in ``random`` nothing but the row itself.
+    far : distance from the fold's hull. also : in ``new-pair`` the fifth of the models left out.
     """
 
     log: dict[str, dict[str, Array]]
@@ -49,6 +50,7 @@ class OutOfFold:
     fold: NDArray[np.str_]
     group: NDArray[np.str_]
     far: Array
+    also: NDArray[np.str_] | None = None
 
 
 def folds(frame: Frame, protocol: str, seed: int = 0) -> Iterator[tuple[str, Rows, Rows]]:
@@ -114,9 +116,18 @@ def out_of_fold(
         fold[test], far[test] = label, away
         if progress:
             progress(f"{protocol}: {label}")
-    label_of = fold.astype(str)
-    group = np.arange(n).astype(str) if protocol == "random" else label_of
-    return OutOfFold(log, baseline, label_of, group, far)
+    return OutOfFold(log, baseline, fold.astype(str), *_groups(frame, protocol, fold, far))
+
+
+def _groups(
+    frame: Frame, protocol: str, fold: NDArray[np.str_], far: Array
+) -> tuple[NDArray[np.str_], Array, NDArray[np.str_] | None]:
+    """The last three of `OutOfFold`."""
+    if protocol == "random":
+        return np.arange(len(frame)).astype(str), far, None
+    if protocol == "new-pair":
+        return frame.device, far, np.array([label.rpartition("|")[2] for label in fold])
+    return fold.astype(str), far, None
 
 
 def _one_fold(frame: Frame, train: Rows, test: Rows, seed: int) -> tuple[Any, Any, Array]:
@@ -184,10 +195,27 @@ def stack_weights(oof: OutOfFold, frame: Frame, rows: Rows, target: str) -> Arra
 
 
 def parts_of(oof: OutOfFold) -> NDArray[np.intp]:
-    """Fifth of the folds that each row's fold belongs to, (n,): folds are never split."""
-    labels = np.random.default_rng(1).permutation(np.unique(oof.fold))
+    """Fifth of the groups that each row belongs to, (n,): neither folds nor groups are split."""
+    label_of = oof.fold if oof.also is None else oof.group
+    labels = np.random.default_rng(1).permutation(np.unique(label_of))
     part = {label: i % N_FOLDS for i, label in enumerate(labels)}
-    return np.array([part[f] for f in oof.fold], dtype=np.intp)
+    return np.array([part[label] for label in label_of], dtype=np.intp)
+
+
+def nested(oof: OutOfFold) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """(rows, rows that share nothing with them of what was left out), each (n_rows,), per part.
+
+    Intervals of the first are drawn from the second. For a new pair these hold neither the devices
+    nor the models of the first.
+    """
+    part = parts_of(oof)
+    for k in np.unique(part):
+        here, others = part == k, part != k
+        if oof.also is None:
+            yield here, others
+            continue
+        for also in np.unique(oof.also[here]):
+            yield here & (oof.also == also), others & (oof.also != also)
 
 
 def stacked(oof: OutOfFold, frame: Frame) -> dict[str, Array]:

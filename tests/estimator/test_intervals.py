@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulecast.estimator import intervals
+from joulecast.estimator.columns import TUNED_STACKS
 
 
 def each_its_own(n: int) -> np.typing.NDArray[np.str_]:
@@ -43,13 +44,22 @@ def test_few_groups_widen() -> None:
     assert intervals.quantiles(scores, each_its_own(100))[at] == pytest.approx(0.76)
 
 
-@given(scores=st.lists(st.floats(0, 10), min_size=2, max_size=60), n_groups=st.integers(1, 60))
-def test_fewer_groups_are_never_narrower(scores: list[float], n_groups: int) -> None:
+@given(scores=st.lists(st.floats(0, 10), min_size=1, max_size=12), size=st.integers(1, 6))
+def test_fewer_groups_are_never_narrower(scores: list[float], size: int) -> None:
     """Rows of a group are about one observation: with fewer groups the interval is wider."""
-    rows = np.arange(len(scores))
-    many = intervals.quantiles(np.array(scores), each_its_own(len(scores)))
-    few = intervals.quantiles(np.array(scores), (rows % n_groups).astype(str))
+    rows = np.repeat(np.array(scores), size)
+    many = intervals.quantiles(rows, each_its_own(len(rows)))
+    few = intervals.quantiles(rows, np.repeat(each_its_own(len(scores)), size))
     assert all(f >= m for f, m in zip(few, many, strict=True))
+
+
+def test_a_group_weighs_as_the_square_root_of_its_rows() -> None:
+    """Four rows of one device weigh twice as much as the single row of another."""
+    scores, group = np.array([0.1, 0.1, 0.1, 0.1, 1.0]), np.array([*"aaaa", "b"])
+    at = intervals.LEVELS.index(0.5)
+    # Two groups: the level is 0.5 x 1.5 = 0.75; the four hold 4/5 of the rows, 2/3 of the weight.
+    assert intervals.quantiles(scores, group)[at] == pytest.approx(1.0)
+    assert intervals.quantiles(scores, np.array([*"aabbb"]))[at] == pytest.approx(0.1)
 
 
 def test_unknown_scores_are_left_out() -> None:
@@ -96,9 +106,17 @@ def test_between_stored_levels_it_is_linear() -> None:
     assert intervals.at_level(values, 0.999) == len(values) - 1
 
 
-def hull_columns(**changed: list[float]) -> dict[str, np.typing.NDArray[np.float64]]:
-    """Columns of three rows, ones where not given."""
-    return {name: np.array(changed.get(name, [1.0, 1.0, 1.0])) for name in intervals.HULL}
+def hull_columns(
+    populations: str = "ggg", **changed: list[float]
+) -> dict[str, np.typing.NDArray[np.float64]]:
+    """Columns of one row per letter (g, w, c, t: the populations), ones where not given."""
+    letters = np.array([*populations])
+    columns = {name: np.ones(len(letters)) for name in intervals.HULL}
+    columns |= {f"framework_{name}": np.zeros(len(letters)) for name in TUNED_STACKS}
+    columns |= {"scope_wall": letters == "w", "is_cpu": letters == "c"}
+    columns["framework_vendor"] = letters == "t"
+    columns |= {name: np.array(values) for name, values in changed.items()}
+    return {name: values.astype(float) for name, values in columns.items()}
 
 
 def test_distance_is_zero_inside_and_grows_outside() -> None:
@@ -108,3 +126,37 @@ def test_distance_is_zero_inside_and_grows_outside() -> None:
     assert intervals.distance(inside, hull).tolist() == [0.0, 0.0, 0.0]
     outside = hull_columns(macs=[1e9 * math.e, 1e6 / math.e, 1e9], batch=[64 * math.e, 1.0, 1.0])
     assert intervals.distance(outside, hull) == pytest.approx([2.0, 1.0, 0.0])
+
+
+def test_only_ones_own_population_is_near() -> None:
+    """What GPUs were measured at is far from a CPU that was measured at less."""
+    hull = intervals.hull_of(hull_columns("ggcc", macs=[1.0, math.e**5, 1.0, math.e]))
+    asked = hull_columns("gcw", macs=[math.e**3, math.e**3, math.e**7])
+    assert intervals.distance(asked, hull) == pytest.approx([0.0, 2.0, 2.0])  # no wall row: all
+
+
+def cell(growth: float, far: list[float], seed: int = 0) -> intervals.Cell:
+    """Scores of ten groups of eight rows at each distance that grow with it as told."""
+    rng = np.random.default_rng(seed)
+    away = np.repeat(np.array(far), 80)
+    scores = np.abs(rng.normal(0, 0.1, len(away))) * (1 + growth * away)
+    return scores, away, np.repeat([f"{f}-{g}" for f in far for g in range(10)], 8)
+
+
+@pytest.mark.parametrize("growth", [0.1, 0.5, 1.0])
+def test_the_widening_off_the_hull_is_found_again(growth: float) -> None:
+    """Scores that grow by a share of themselves per unit of distance teach that share."""
+    cells = [cell(growth, [0.0, 1.0, 4.0], seed) for seed in range(5)]
+    i = intervals.GROWTHS.index(growth)
+    near = intervals.GROWTHS[max(i - 1, 0) : i + 2]
+    assert intervals.growth_of(cells) in near
+
+
+def test_without_rows_off_the_hull_the_widening_is_the_usual_one() -> None:
+    """Rows on the hull, unknown scores and a handful of rows say nothing about it."""
+    scores, far, group = cell(1.0, [0.0, 2.0])
+    assert intervals.growth_of([]) == intervals.GROWTH
+    assert intervals.growth_of([cell(1.0, [0.0])]) == intervals.GROWTH
+    assert intervals.growth_of([(np.full(len(far), np.nan), far, group)]) == intervals.GROWTH
+    few = slice(78, 78 + intervals.MIN_SCORES)  # of fewer than five groups off the hull
+    assert intervals.growth_of([(scores[few], far[few], group[few])]) == intervals.GROWTH

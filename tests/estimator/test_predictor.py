@@ -123,11 +123,39 @@ def test_each_class_has_its_own_width(
     """Inside the hull an interval is as wide as its class's quantile."""
     bundle = bundles.load(trained[0])
     a = predictor.answer([r.setup for r in new_runs], bundle)
-    far = intervals.distance(a.columns, dict(bundle.calibration.hull))
+    far = intervals.distance(a.columns, bundle.calibration.hull)
     for i, novelty in enumerate(a.novelty):
         score = intervals.at_level(bundle.calibration.scores["gpu"][novelty]["energy"], 0.9)
         width = float(np.log(a.energy_high_j[i] / a.energy_j[i]))
-        assert width == pytest.approx(score * (1 + intervals.GROWTH * far[i]))
+        widen = 1 + bundle.calibration.growth[novelty] * far[i]
+        assert width == pytest.approx(score * widen)
+
+
+@given(grown=st.lists(st.floats(0, 12), min_size=2, max_size=6), level=st.floats(0.5, 0.99))
+def test_farther_off_the_hull_is_wider(
+    trained: tuple[Path, dict[str, Any]], grown: list[float], level: float
+) -> None:
+    """The farther from what was measured, the wider; a higher level is never narrower."""
+    bundle = bundles.load(trained[0])
+    network = architectures.find("joulecast:vgg16")
+    sizes = [network.macs * float(np.exp(10 + g)) for g in sorted(grown)]
+    setups = [
+        Setup(
+            hardware.machine("rtx-3090"),
+            replace(network, name="vast", group="", macs=macs),
+            Workload(),
+            scope="gpu",
+        )
+        for macs in sizes
+    ]
+    a = predictor.answer(setups, bundle, level)
+    for low, high in ((a.sample_low_s, a.sample_high_s), (a.energy_low_j, a.energy_high_j)):
+        width = np.log(high / low)
+        assert (np.diff(width) >= -1e-9).all()
+    assert a.extrapolated.all()
+    higher = predictor.answer(setups, bundle, (level + 0.995) / 2)
+    assert (higher.energy_high_j >= a.energy_high_j).all()
+    assert (higher.energy_low_j <= a.energy_low_j).all()
 
 
 def test_off_the_hull_it_says_extrapolated() -> None:

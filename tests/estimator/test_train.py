@@ -217,7 +217,7 @@ def test_a_bundle_with_holes_is_a_bad_record(copy: Path) -> None:
     """A bundle that lacks a part, or holds one of the wrong shape, is a BadRecord."""
     holes: list[dict[str, Any]] = [
         {"regimes": []},
-        {"hull": {"macs": [1]}},
+        {"hull": {"gpu": {"macs": [1]}}},
         {"groups": [["a", "b"]]},
     ]
     for changed in holes:

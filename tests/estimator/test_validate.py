@@ -12,14 +12,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from joulecast.core.records import NOVELTIES
-from joulecast.estimator import intervals, train, validate
+from joulecast.estimator import bundle as bundles
+from joulecast.estimator import intervals, predictor, train, validate
 from joulecast.estimator.columns import POPULATIONS
 from joulecast.estimator.fitting import LEARNERS, REGIMES, TARGETS
 from joulecast.estimator.validate import OutOfFold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from joulecast.core.records import Run
     from joulecast.estimator.columns import Columns
     from joulecast.estimator.frame import Frame
 
@@ -116,6 +119,9 @@ def test_what_is_fitted_never_held_the_asked_group(
     monkeypatch.setattr(validate, "predict", predict)
     found = validate.out_of_fold(frame, protocol, n_jobs=1)
     assert asked_folds == len(set(found.fold.tolist())) > 1
+    like = off_by(frame, 0.0, protocol)
+    assert found.group.tolist() == like.group.tolist()
+    assert (found.also is None) == (like.also is None)
     assert all(np.isfinite(found.log[n][t]).all() for n in LEARNERS for t in TARGETS)
     assert np.isfinite(found.far).all()
 
@@ -130,8 +136,12 @@ def off_by(frame: Frame, error: float, protocol: str) -> OutOfFold:
         fold[asked] = label
     nothing = dict.fromkeys(validate.BASELINES, frame.log_energy_j)
     labels = fold.astype(str)
-    group = np.arange(len(frame)).astype(str) if protocol == "random" else labels
-    return OutOfFold(log, nothing, labels, group, np.zeros(len(frame)))
+    group, also = labels, None
+    if protocol == "random":
+        group = np.arange(len(frame)).astype(str)
+    if protocol == "new-pair":
+        group, also = frame.device, np.array([label.split("|")[1] for label in labels])
+    return OutOfFold(log, nothing, labels, group, np.zeros(len(frame)), also)
 
 
 def test_the_calibration_folds_are_the_novelty_classs_own(frame: Frame) -> None:
@@ -150,6 +160,65 @@ def test_the_calibration_folds_are_the_novelty_classs_own(frame: Frame) -> None:
             for quantity in ("energy", "time"):
                 width = found.scores[population][novelty][quantity]
                 assert width == pytest.approx([errors[own[novelty]]] * len(intervals.LEVELS))
+
+
+def test_only_the_class_that_errs_is_wide(
+    frame: Frame, trained: tuple[Path, dict[str, Any]], new_runs: list[Run]
+) -> None:
+    """Large errors of unseen models alone widen the answers about new models, and no others."""
+    oofs = {p: off_by(frame, 1.0 if p == "new-model" else 0.02, p) for p in validate.PROTOCOLS}
+    bundle = bundles.load(trained[0])
+    bundle = replace(bundle, calibration=train.calibrate(frame, oofs))
+    a = predictor.answer([r.setup for r in new_runs], bundle)
+    assert set(a.novelty) == set(NOVELTIES)
+    far = intervals.distance(a.columns, bundle.calibration.hull)
+    for i, novelty in enumerate(a.novelty):
+        width = float(np.log(a.energy_high_j[i] / a.energy_j[i]))
+        widen = 1 + bundle.calibration.growth[novelty] * far[i]
+        assert width == pytest.approx(widen * (1.0 if novelty == "new-model" else 0.02))
+
+
+class Asked(dict[str, OutOfFold]):
+    """Predictions by protocol that remember which were looked at."""
+
+    def __init__(self, oofs: dict[str, OutOfFold]) -> None:
+        super().__init__(oofs)
+        self.names: list[str] = []
+
+    def __getitem__(self, name: str) -> OutOfFold:
+        self.names.append(name)
+        return super().__getitem__(name)
+
+
+def test_each_class_looks_at_one_protocol(frame: Frame) -> None:
+    """What a class is calibrated on is the one protocol that asks as the class is asked."""
+    oofs = Asked({p: off_by(frame, 0.1, p) for p in validate.PROTOCOLS})
+    train.calibrate(frame, oofs)
+    assert oofs.names == [validate.NOVELTY_PROTOCOL[n] for n in NOVELTIES]
+    assert validate.NOVELTY_PROTOCOL == {
+        "seen-pair": "random",
+        "new-model": "new-model",
+        "new-hardware": "new-hardware",
+        "new-pair": "new-pair",
+    }
+
+
+def test_the_bundle_that_is_written_has_each_classs_own_folds(
+    runs: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From folds to file: a protocol's errors reach the class that is asked like it, alone."""
+    errors = {p: 0.1 * (i + 1) for i, p in enumerate(validate.PROTOCOLS)}
+
+    def out_of_fold(asked: Frame, protocol: str, *_: object, **__: object) -> OutOfFold:
+        return off_by(asked, errors[protocol], protocol)
+
+    monkeypatch.setattr(validate, "out_of_fold", out_of_fold)
+    train.train(runs, [], tmp_path)
+    scores = bundles.load(tmp_path).calibration.scores["gpu"]
+    for novelty, protocol in validate.NOVELTY_PROTOCOL.items():
+        assert scores[novelty]["energy"] == pytest.approx(
+            [errors[protocol]] * len(intervals.LEVELS)
+        )
 
 
 def random_oof(frame: Frame, seed: int, protocol: str = "new-model") -> OutOfFold:
@@ -196,6 +265,22 @@ def test_parts_never_split_a_fold(frame: Frame, protocol: str) -> None:
     assert set(part.tolist()) <= set(range(validate.N_FOLDS))
     for label in set(oof.fold.tolist()):
         assert len(set(part[oof.fold == label].tolist())) == 1
+
+
+@pytest.mark.parametrize("protocol", validate.PROTOCOLS)
+def test_nested_rows_share_nothing_that_was_left_out(frame: Frame, protocol: str) -> None:
+    """Every row is judged once, by rows of other groups; of a new pair by other models, too."""
+    oof = random_oof(frame, 1, protocol)
+    judged = np.zeros(len(frame), dtype=int)
+    for here, others in validate.nested(oof):
+        judged += here
+        assert here.any()
+        assert others.any()
+        for label_of in LEFT_OUT[protocol]:
+            labels = label_of(frame)
+            assert not set(labels[here].tolist()) & set(labels[others].tolist())
+        assert not (here & others).any()
+    assert judged.tolist() == [1] * len(frame)
 
 
 def test_stacking_is_nested(frame: Frame) -> None:
