@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from joulecast.estimator.columns import POPULATIONS, populations, rows_of
+from joulecast.estimator.columns import FRAMEWORKS, POPULATIONS, populations, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     Cell = tuple[Array, Array, Labels]
 
 LEVELS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995)
-HULL = ("macs", "params", "batch", "peak_fp32", "bandwidth", "tdp_w")
+AMOUNTS = ("macs", "params", "batch", "peak_fp32", "bandwidth", "tdp_w", "count", "bytes_per_value")
 """Columns whose logarithms span the hull of what was measured."""
+KINDS = ("is_train", *(f"framework_{name}" for name in FRAMEWORKS))
+"""Columns of 0 and 1: a kind that was never measured lies a factor of two away."""
+HULL = (*AMOUNTS, *KINDS)
 MIN_SCORES = 30
 GROWTHS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5)
 """Widenings of an interval, as a share of it per natural-log unit off the hull, to choose from."""
@@ -86,9 +89,14 @@ def hull_of(columns: Columns) -> dict[str, dict[str, tuple[float, float]]]:
     for name in POPULATIONS:
         own = np.flatnonzero(population == name)
         c = rows_of(columns, own) if len(own) else columns
-        logs = {h: np.log(c[h]) for h in HULL}
+        logs = {h: _log(c, h) for h in HULL}
         out[name] = {h: (float(v.min()), float(v.max())) for h, v in logs.items()}
     return out
+
+
+def _log(columns: Columns, name: str) -> Array:
+    logs: Array = np.log(columns[name] + (name in KINDS))
+    return logs
 
 
 def distance(columns: Columns, hull: Hull) -> Array:
@@ -98,7 +106,7 @@ def distance(columns: Columns, hull: Hull) -> Array:
     for population in np.unique(names):
         rows = np.flatnonzero(names == population)
         for name, (low, high) in hull[str(population)].items():
-            value = np.log(columns[name][rows])
+            value = _log(columns, name)[rows]
             total[rows] += np.maximum(low - value, 0) + np.maximum(value - high, 0)
     return total
 

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-EXTRAPOLATED_FROM = float(np.log(2.0))
-"""Distance from the hull (natural-log units) from which an answer is called extrapolated."""
+EXTRAPOLATED_FROM = float(np.log(2.0)) - 1e-9
+"""Distance from the hull (natural-log units) from which an answer is called extrapolated: twice
+what was measured, half of it, or a precision, framework or task that never was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulecast.estimator import intervals
-from joulecast.estimator.columns import TUNED_STACKS
 
 
 def each_its_own(n: int) -> np.typing.NDArray[np.str_]:
@@ -111,8 +110,8 @@ def hull_columns(
 ) -> dict[str, np.typing.NDArray[np.float64]]:
     """Columns of one row per letter (g, w, c, t: the populations), ones where not given."""
     letters = np.array([*populations])
-    columns = {name: np.ones(len(letters)) for name in intervals.HULL}
-    columns |= {f"framework_{name}": np.zeros(len(letters)) for name in TUNED_STACKS}
+    columns = {name: np.ones(len(letters)) for name in intervals.AMOUNTS}
+    columns |= {name: np.zeros(len(letters)) for name in intervals.KINDS}
     columns |= {"scope_wall": letters == "w", "is_cpu": letters == "c"}
     columns["framework_vendor"] = letters == "t"
     columns |= {name: np.array(values) for name, values in changed.items()}
@@ -133,6 +132,18 @@ def test_only_ones_own_population_is_near() -> None:
     hull = intervals.hull_of(hull_columns("ggcc", macs=[1.0, math.e**5, 1.0, math.e]))
     asked = hull_columns("gcw", macs=[math.e**3, math.e**3, math.e**7])
     assert intervals.distance(asked, hull) == pytest.approx([0.0, 2.0, 2.0])  # no wall row: all
+
+
+def test_what_was_never_measured_is_a_factor_of_two_away() -> None:
+    """Another precision is as far as its bytes; another framework or task as far as a doubling."""
+    hull = intervals.hull_of(hull_columns("gg", bytes_per_value=[4.0, 4.0], is_train=[1.0, 1.0]))
+    asked = hull_columns(
+        "ggg",
+        bytes_per_value=[4.0, 2.0, 1.0],
+        is_train=[1.0, 1.0, 0.0],
+        framework_onnx=[0.0, 0.0, 1.0],
+    )
+    assert intervals.distance(asked, hull) == pytest.approx([0.0, math.log(2), 4 * math.log(2)])
 
 
 def cell(growth: float, far: list[float], seed: int = 0) -> intervals.Cell:

@@ -158,6 +158,26 @@ def test_farther_off_the_hull_is_wider(
     assert (higher.energy_low_j <= a.energy_low_j).all()
 
 
+@pytest.mark.parametrize(
+    "changed", [{"precision": "fp16"}, {"framework": "tensorflow"}, {"batch_size": 4096}]
+)
+def test_what_was_never_measured_is_extrapolated(
+    trained: tuple[Path, dict[str, Any]], changed: dict[str, Any]
+) -> None:
+    """A precision, a framework or four times the batch of every run: it says so, and is wider."""
+    usual = Setup(
+        hardware.machine("rtx-3090"),
+        architectures.find("joulecast:vgg16"),
+        Workload(batch_size=128, dataset="cifar10"),
+        scope="gpu",
+    )
+    other = replace(usual, workload=replace(usual.workload, **changed))
+    a = predictor.answer([usual, other], bundles.load(trained[0]))
+    assert a.extrapolated.tolist() == [False, True]
+    width = np.log(a.energy_high_j / a.energy_low_j)
+    assert width[1] > width[0]
+
+
 def test_off_the_hull_it_says_extrapolated() -> None:
     """Ten times beyond everything measured, the answer is called extrapolated and is wider."""
     inside = Setup(hardware.machine("hc2"), architectures.find("joulecast:vgg16"), Workload())
