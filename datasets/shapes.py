@@ -31,7 +31,7 @@ def resized(a: Architecture, input_shape: tuple[int, ...]) -> Architecture:
         return replace(
             op,
             macs=op.macs * factor**power,
-            activation_bytes=op.activation_bytes * factor**power,
+            activation_bytes=op.activation_bytes * factor,
         )
 
     ops = {name: scaled(name, op) for name, op in a.ops.items()}

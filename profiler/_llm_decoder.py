@@ -142,11 +142,17 @@ def mlp_parts(
     *,
     gated: bool,
     bias: bool,
+    spelled_out: bool = False,
 ) -> list[p.Part]:
-    """Feed-forward layer of one block, gated (three matrices) or plain (two)."""
+    """Feed-forward layer of one block, gated (three matrices) or plain (two).
+
+    Spelled out, GELU is x/2 (1 + tanh(a (x + b x^3))): eight operators that read ten tensors.
+    """
     up = p.linear(tokens, hidden, inner, bias=bias)
     down = p.linear(tokens, inner, hidden, bias=bias)
     bent = [p.elementwise(tokens * inner, tokens * inner)]
+    if spelled_out:
+        bent = [p.elementwise(10 * tokens * inner, 8 * tokens * inner, 8.0)]
     if gated:
         bent.append(p.elementwise(2 * tokens * inner, tokens * inner))
     return [*([up] * (1 + gated)), *bent, down]
@@ -159,7 +165,14 @@ def _dense_parts(config: Config, family: Family, tokens: float) -> list[p.Part]:
     inner = config.number("intermediate_size_mlp", -1.0)
     if inner < 0:
         inner = config.number("inner", four)
-    return mlp_parts(tokens, hidden, inner, gated=family.gated, bias=family.mlp_bias)
+    return mlp_parts(
+        tokens,
+        hidden,
+        inner,
+        gated=family.gated,
+        bias=family.mlp_bias,
+        spelled_out=family.spelled_out,
+    )
 
 
 def _sparse_parts(config: Config, family: Family, tokens: float) -> list[p.Part]:

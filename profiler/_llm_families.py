@@ -45,6 +45,10 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_SPELLED_OUT = frozenset(("gelu_new", "gelu_fast"))
+"""Activations that Hugging Face composes of elementary operators."""
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """Traits that a config does not say, or says in a key of its own.
@@ -56,6 +60,7 @@ class Family:
     out_follows : `attention_bias` also means the output projection.
     positions : learned positions: extra rows, ``None`` for no table.
     wide : the inner width is 4 x hidden if no key says it.
+    spelled_out : GELU's tanh form is not one operator but eight.
     """
 
     gated: bool = True
@@ -71,6 +76,7 @@ class Family:
     positions: int | None = None
     embed_norm: bool = False
     wide: bool = False
+    spelled_out: bool = False
     fused: bool = False
     rotary: bool = True
     sinks: bool = False
@@ -100,6 +106,7 @@ _GPTJ = Family(
     norms=1,
     head_bias=True,
     wide=True,
+    spelled_out=True,
 )
 _COHERE = Family(norms=1, tied=True)
 
@@ -154,10 +161,18 @@ FAMILIES: Mapping[str, Family] = {
     "cohere2": _COHERE,
     "nemotron": replace(_LLAMA, gated=False, norm_values=2),
     "starcoder2": replace(_OLD, fused=False, rotary=True),
-    "phi": replace(_OLD, norms=1, head_bias=True, tied=False, fused=False, rotary=True),
-    "gpt2": replace(_OLD, positions=0),
+    "phi": replace(
+        _OLD,
+        norms=1,
+        head_bias=True,
+        tied=False,
+        fused=False,
+        rotary=True,
+        spelled_out=True,
+    ),
+    "gpt2": replace(_OLD, positions=0, spelled_out=True),
     "gpt_bigcode": replace(_OLD, positions=0),
-    "gpt_neo": replace(_OLD, positions=0, qkv_bias=False, fused=False),
+    "gpt_neo": replace(_OLD, positions=0, qkv_bias=False, fused=False, spelled_out=True),
     "gpt_neox": replace(_OLD, tied=False, rotary=True),
     "opt": replace(_OLD, positions=2, fused=False),
     "bloom": replace(_OLD, embed_norm=True),
@@ -229,6 +244,9 @@ def adapted(family: Family, config: Config, model_type: str) -> Family:
     if attention_bias is not None:
         out = bool(attention_bias) if family.out_follows else family.out_bias
         family = replace(family, qkv_bias=bool(attention_bias), out_bias=out)
+    for key in ("activation_function", "hidden_act"):
+        if isinstance(config.raw.get(key), str):
+            family = replace(family, spelled_out=config.raw[key] in _SPELLED_OUT)
     if model_type == "starcoder2":
         on = config.flag("use_bias", default=True)
         family = replace(family, qkv_bias=on, out_bias=on, mlp_bias=on)

@@ -128,6 +128,7 @@ def _decoder(text: _Text, name: str, seq_len: int) -> Architecture:
         hidden=int(config.number("hidden")),
         heads=int(heads.query),
         kv_heads=int(heads.kv),
+        head_dim=int((heads.dim + heads.value_dim) / 2),
         experts=experts if experts > 1 else None,
         kv_bytes_per_token=KV_BYTES * cached,
     )
@@ -137,11 +138,12 @@ def _encoder(text: _Text, name: str, seq_len: int) -> Architecture:
     """Encoder, or T5 with its decoder."""
     config = Config(text.raw)
     hidden, layers, heads = (config.number(word) for word in ("hidden", "layers", "heads"))
+    dim = config.number("head_dim", hidden // max(heads, 1.0))
     cached: float | None = None
     if text.kind in _llm_encoder.T5_LIKE:
         parts = _llm_encoder.t5_parts(config, text.kind, float(seq_len))
         below = config.number("num_decoder_layers", layers)
-        cached = KV_BYTES * below * 2 * heads * config.number("head_dim", hidden // max(heads, 1.0))
+        cached = KV_BYTES * below * 2 * heads * dim
         layers += below
     else:
         parts = _llm_encoder.bert_parts(config, text.kind, float(seq_len))
@@ -151,6 +153,7 @@ def _encoder(text: _Text, name: str, seq_len: int) -> Architecture:
         hidden=int(hidden),
         heads=int(heads),
         kv_heads=int(heads),
+        head_dim=int(dim),
         kv_bytes_per_token=cached,
     )
 

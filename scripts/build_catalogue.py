@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from joulecast.core.records import OpCount
 from joulecast.datasets.architectures import COLLECTIONS, TABLE, from_line, to_line
+from joulecast.profiler import _llm_parts as p
 from joulecast.profiler.counters import count_module
 from joulecast.profiler.llm_config import architecture_from_config
 
@@ -84,6 +85,8 @@ def llm_entries() -> list[Architecture]:
     found = []
     for name, facts in configs.items():
         entry = architecture_from_config(facts["config"], name=name)
+        if facts.get("head") is True:
+            entry = with_masked_head(entry, facts["config"]["vocab_size"])
         if facts.get("head") is False:
             entry = without_head(entry, facts["config"]["vocab_size"])
         note = f" ({facts['note']})" if "note" in facts else ""
@@ -97,6 +100,36 @@ def llm_entries() -> list[Architecture]:
             ),
         )
     return found
+
+
+def with_masked_head(entry: Architecture, vocabulary: int) -> Architecture:
+    """The encoder with BERT's head for masked tokens, tied to the vocabulary matrix."""
+    tokens, width = entry.input_shape[0], entry.hidden or 0
+    parts = [
+        p.linear(tokens, width, width, bias=True),
+        p.elementwise(tokens * width, tokens * width),
+        p.norm(tokens, width, 2),
+        replace(p.linear(tokens, width, vocabulary, tied=True), params=vocabulary),
+    ]
+    ops = dict(entry.ops)
+    for name, more in p.op_counts(parts).items():
+        old = ops[name]
+        ops[name] = OpCount(*(a + b for a, b in zip(_totals(old), _totals(more), strict=True)))
+    own = sum(part.params for part in parts)
+    return replace(
+        entry,
+        ops=ops,
+        params=entry.params + own,
+        trainable_params=entry.params + own,
+        active_params=entry.params + own,
+        macs=sum(op.macs for op in ops.values()),
+        activation_bytes=entry.activation_bytes + p.BYTES * sum(part.written for part in parts),
+        kernels=sum(op.kernels for op in ops.values()),
+    )
+
+
+def _totals(op: OpCount) -> tuple[float, float, float, float]:
+    return op.macs, op.activation_bytes, op.weight_bytes, op.kernels
 
 
 def without_head(entry: Architecture, vocabulary: int) -> Architecture:

@@ -97,10 +97,11 @@ class Net:
     aliases: tuple[str, ...] = ()
     group: str = ""
     framework: str = "pytorch"
+    head_dim: int | None = None
 
     def count(self) -> Architecture:
         """Counted facts."""
-        return count_module(
+        counted = count_module(
             quietly(self.make),
             name=self.name,
             domain=self.domain,
@@ -111,6 +112,7 @@ class Net:
             source=self.source,
             aliases=self.aliases,
         )
+        return replace(counted, head_dim=self.head_dim)
 
 
 def _floats(*shape: int) -> Tensor:
@@ -209,6 +211,7 @@ def _switches() -> list[Net]:
             "Switch transformer, base size, 4 experts",
             "text",
             ("switch-base-4",),
+            head_dim=64,
         ),
         Net(
             "switch-xl-4exp",
@@ -216,6 +219,7 @@ def _switches() -> list[Net]:
             (_indices(512),),
             "Switch transformer, XL size, 4 experts",
             "text",
+            head_dim=128,
         ),
     ]
 

@@ -38,11 +38,13 @@ def test_images_scale_with_their_area(side: int) -> None:
 
 @given(tokens=st.integers(1, 8_192))
 def test_token_models_scale_with_length_and_attention_with_its_square(tokens: int) -> None:
-    """Twice the tokens are twice the matrix products and four times the attention."""
+    """Twice the tokens: products and what attention moves twice, its arithmetic four times."""
     other, factor = shapes.resized(TEXT, (tokens,)), tokens / TEXT.input_shape[0]
     assert other.ops["matmul"].macs == pytest.approx(TEXT.ops["matmul"].macs * factor)
     assert other.ops["attention"].macs == pytest.approx(TEXT.ops["attention"].macs * factor**2)
     assert other.macs == pytest.approx(sum(op.macs for op in other.ops.values()))
+    moved = other.ops["attention"].activation_bytes
+    assert moved == pytest.approx(TEXT.ops["attention"].activation_bytes * factor)
 
 
 def test_volumes_scale_with_their_voxels() -> None:

@@ -239,3 +239,30 @@ def test_every_family_is_consistent(kind: str, heads: int, layers: int, seq_len:
     assert many.ops["matmul"].macs == seq_len * one.ops["matmul"].macs
     assert many.macs == sum(op.macs for op in many.ops.values())
     assert many.activation_bytes < sum(op.activation_bytes for op in many.ops.values())
+
+
+def test_gelu_spelled_out_is_eight_operators() -> None:
+    """GPT-2's GELU reads ten and writes eight tensors of the inner width, ReLU one and one."""
+    config = sizes("gpt2", "64 3 4 4 256 1000", n_positions=128)
+    spelled = architecture_from_config(config, seq_len=16).ops["elementwise"]
+    relu = architecture_from_config({**config, "activation_function": "relu"}, seq_len=16)
+    one = relu.ops["elementwise"]
+    assert spelled.kernels - one.kernels == 3 * 7
+    assert spelled.activation_bytes - one.activation_bytes == 4 * 3 * 16 * 256 * (18 - 2)
+
+
+@pytest.mark.parametrize(
+    ("config", "dim"),
+    [
+        (sizes("llama", "64 2 4 2 128 1000"), 16),
+        (sizes("qwen3", "64 2 4 2 128 1000", head_dim=32), 32),
+        (sizes("bert", "64 2 4 4 128 1000", max_position_embeddings=64), 16),
+        (DEEPSEEK_V3, (128 + 64 + 128) / 2),
+    ],
+)
+def test_width_of_a_head(config: Raw, dim: float) -> None:
+    """A score costs one multiply-add per column in each product: macs / (2 dim) scores."""
+    counted = architecture_from_config(config, seq_len=8)
+    heads, layers = config["num_attention_heads"], config["num_hidden_layers"]
+    assert counted.head_dim == dim
+    assert counted.ops["attention"].macs == 2 * dim * 8 * 8 * heads * layers

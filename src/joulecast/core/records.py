@@ -156,6 +156,7 @@ class Architecture:
     uncounted : operators seen whose multiply-adds could not be counted.
     active_params : parameters used per token (mixture of experts), else `params`.
     kv_bytes_per_token : bytes of key/value cache per token at 2 bytes a value.
+    head_dim : width of one attention head.
     collection : where the definition comes from (joulecast, torchvision, keras, timm, llm, other).
     group : networks with the same group are near twins.
     """
@@ -180,6 +181,7 @@ class Architecture:
     hidden: int | None = None
     heads: int | None = None
     kv_heads: int | None = None
+    head_dim: int | None = None
     experts: int | None = None
     active_params: float | None = None
     kv_bytes_per_token: float | None = None
@@ -346,7 +348,8 @@ class Run:
     ----------
     id : of the record; the file is named after it. status : ``running`` in a record that was
         never finished: it holds what was seen up to the last flush.
-    where : environment (host or container), node, rank, local_rank, world_size, job.
+    where : environment (host or container), node, rank, local_rank, world_size, job; variant of
+        the code that a published table names.
     started_at : UTC, ISO 8601.
     """
 
