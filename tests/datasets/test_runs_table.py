@@ -416,3 +416,40 @@ def test_every_catalogued_name_is_a_question() -> None:
         except JoulecastError as exc:  # pragma: no cover
             pytest.fail(f"{name}: {exc}")
         assert found in architectures.candidates(name)
+
+
+@pytest.mark.parametrize(
+    ("source", "model", "task", "name", "optimiser"),
+    [
+        ("neusight_runtime", "gpt3-xl-1.3b", "inference", "gpt3-xl-3072", "none"),
+        ("neusight_runtime", "bert-large", "train", "bert-large-masked", "none"),
+        ("neusight_runtime", "bert-large", "inference", "bert-large", "none"),
+        ("irene_transformers", "distilgpt2", "inference", "distilgpt2-body", "sgd"),
+        ("elsewhere", "gpt3-xl-1.3b", "inference", "gpt3-xl-1.3b", "sgd"),
+    ],
+)
+def test_what_a_source_really_ran(
+    source: str, model: str, task: str, name: str, optimiser: str
+) -> None:
+    """Networks that a source means by another name, and steps without an update."""
+    row = {"source": source, "model": model, "task": task, "seq_len": 512, "domain": "nlp"}
+    totals = {"params": 1.3e9, "macs_per_sample": 6.7e11} if "gpt3" in model else {}
+    setup = runs_table.setup_of({**row, **totals, "hardware_id": "t4"})
+    assert (setup.architecture.name, setup.workload.optimiser) == (name, optimiser)
+    assert setup.architecture.input_shape == (512,)
+
+
+def test_headless_and_masked_networks_by_hand() -> None:
+    """No product with the vocabulary; or one of width x (width + vocabulary) more per token."""
+    whole, body = (architectures.find(n) for n in ("gpt2", "gpt2-body"))
+    assert whole.macs - body.macs == 512 * 768 * 50_257
+    plain, masked = (architectures.find(n) for n in ("bert-large", "bert-large-masked"))
+    assert masked.macs - plain.macs == 512 * 1024 * (1024 + 30_522)
+    assert masked.params - plain.params == 1024 * 1024 + 1024 + 2 * 1024 + 30_522
+
+
+def test_the_variant_is_kept() -> None:
+    """Which of its author's codes a row ran stays with the run."""
+    run = runs_table.run_of({**BARE, "samples_per_s": 10, "variant": "fusion"})
+    assert run is not None
+    assert run.where == {"variant": "fusion"}
