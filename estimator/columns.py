@@ -29,10 +29,25 @@ SCOPES = ("gpu", "cpu", "dram", "system", "wall")
 POPULATIONS = ("gpu", "wall", "cpu", "tuned")
 DEFAULT_WORKERS = 4
 """Data-loading processes where nothing is said."""
-OPTIMISER_BYTES_PER_PARAM = {"sgd": 20.0, "adam": 28.0, "adamw": 28.0, "adadelta": 36.0}
-"""Bytes moved per parameter by one fp32 update: read weight, gradient and state, write back."""
-OPTIMISER_KERNELS_PER_TENSOR = {"sgd": 0.5, "adam": 10.0, "adamw": 10.0, "adadelta": 11.0}
+OPTIMISER_BYTES_PER_PARAM = {
+    "none": 12.0,
+    "sgd": 20.0,
+    "adam": 28.0,
+    "adamw": 28.0,
+    "adadelta": 36.0,
+}
+"""Bytes moved per parameter by one fp32 update: read weight, gradient and state, write back.
+Without an update gradients pile up: each is added to the last step's."""
+OPTIMISER_KERNELS_PER_TENSOR = {
+    "none": 1.0,
+    "sgd": 0.5,
+    "adam": 10.0,
+    "adamw": 10.0,
+    "adadelta": 11.0,
+}
 """Launches per parameter tensor of one update; SGD updates many tensors in one launch."""
+_HEAD_DIM = 64.0
+"""Width of an attention head where nothing is said."""
 _SYNTHETIC = ("random", "synthetic", "none")
 _GREY = ("mnist", "fashion_mnist", "fashionmnist")
 
@@ -106,6 +121,7 @@ def _architecture_vector(a: Architecture) -> dict[str, float]:
         vector[f"{name}_weight_bytes"] = op.weight_bytes if op else 0.0
         vector[f"{name}_kernels"] = op.kernels if op else 0.0
     weighted = ("conv", "depthwise", "grouped", "matmul", "norm", "embedding")
+    vector["score_bytes"] = _score_bytes(vector["attention_macs"], a)
     vector["tensors"] = sum(2.0 * a.ops[n].kernels for n in weighted if n in a.ops)
     image = len(a.input_shape) >= 3
     vector["params"] = max(a.params, 1.0)
@@ -116,6 +132,18 @@ def _architecture_vector(a: Architecture) -> dict[str, float]:
     vector["is_image"] = float(image)
     vector["is_text"] = float(a.domain == "text")
     return vector
+
+
+def _score_bytes(macs: float, a: Architecture) -> float:
+    """Bytes of all attention scores of one sample, each once; 0 where they are counted already.
+
+    A score costs one multiply-add per column of its head in each of two products. Attention that
+    was counted as fused moves less than its scores twice: else the products wrote and read them.
+    """
+    dim = a.head_dim or (a.hidden / a.heads if a.hidden and a.heads else _HEAD_DIM)
+    scores = 4.0 * macs / (2.0 * dim)
+    attention = a.ops.get("attention")
+    return scores if attention and attention.activation_bytes < 2 * scores else 0.0
 
 
 def _machine_vector(m: Machine) -> dict[str, float]:

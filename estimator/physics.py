@@ -2,6 +2,7 @@
 
     T_gpu  = sum over op classes of  |flops / (efficiency x peak), bytes / (efficiency x bandwidth),
              kernels x shortest kernel|,   |.| the 3-norm: nearly the largest
+             + attention scores x passes / bandwidth  (scale, mask, softmax, each an operator)
     T      = (T_gpu^p + T_launch^p + T_loader^p)^(1/p) + the serial part of loading,   p = 4
     P_gpu  = see `power`
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 NORM = 4.0
 OVERLAP = 3.0
 """Norm in which compute and memory time of one op class add: 1 in turn, infinite the maximum."""
+
+_OWN_PASSES = 2
+"""Times that attention's own products move its scores: the first writes, the second reads."""
 
 PARAMETERS = tuple(PRIORS)
 
@@ -77,7 +81,7 @@ def _time_parts(t: Mapping[str, Array], joined_s: Array) -> dict[str, Array]:
         n: (t[f"{n}_s"] / joined_s) ** NORM * joined_s / t["step_s"] for n in ("device", "launch")
     }
     per_device_s = own["device"] / t["raw_device_s"]
-    light_s = t["norm_s"] + t["elementwise_s"] + t["pool_s"]
+    light_s = t["norm_s"] + t["elementwise_s"] + t["pool_s"] + t["scores_s"]
     thin_s = t["depthwise_s"] + t["grouped_s"]
     return {
         "part_launch": own["launch"],
@@ -103,11 +107,8 @@ def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     is_cpu = c["is_cpu"] > 0
     width = np.where(is_cpu, 1.0, c["bytes_per_value"] / 4)
     fused = np.where(c["framework_pytorch"] * (1 - train) + train > 0, 1.0, k["fused_traffic"])
-    bandwidth = c["bandwidth"] * np.where(
-        is_cpu,
-        k["cpu_bandwidth_efficiency"],
-        k["bandwidth_efficiency"] * np.where(c["is_hbm"] > 0, 1.0, k["gddr_efficiency"]),
-    )
+    bandwidth = _bandwidth(c, k)
+    scored_s = width * c["batch"] * c["score_bytes"] * traffic * fused / bandwidth
     out: dict[str, Array] = {}
     compute, memory = np.zeros_like(train), np.zeros_like(train)
     ideal_compute, ideal_memory = np.zeros_like(train), np.zeros_like(train)
@@ -122,6 +123,8 @@ def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
         )
         memory_s = moved / bandwidth
         compute_s = np.zeros_like(train)
+        if name == "attention":
+            memory_s = memory_s + _OWN_PASSES * scored_s
         if name in MAC_CLASSES:
             backward = k["depthwise_backward"] if name in {"depthwise", "grouped"} else 1.0
             slow = np.where(is_cpu, 1.0, 1 + (passes - 1) / passes * (backward - 1))
@@ -136,6 +139,9 @@ def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
         device = device + both_s
         compute, memory = compute + compute_s, memory + memory_s
         ideal_memory = ideal_memory + moved / c["bandwidth"]
+    out["scores_s"] = k["score_passes"] * scored_s
+    device, filled, memory = (part + out["scores_s"] for part in (device, filled, memory))
+    moved_s = (_OWN_PASSES + k["score_passes"]) * scored_s * bandwidth / c["bandwidth"]
     update = train * c["trainable_frac"] * c["params"] * c["optimiser_bytes"] / bandwidth
     out["optimiser_s"] = update
     updates = train * c["trainable_frac"] * c["optimiser_kernels"] * k["optimiser_kernels"]
@@ -143,10 +149,22 @@ def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     out["kernels_s"] = out["n_kernels"] * shortest
     updating = (update**OVERLAP + (updates * shortest) ** OVERLAP) ** (1 / OVERLAP)
     out["compute_s"], out["memory_s"] = compute, memory + update
-    out["ideal_compute_s"], out["ideal_memory_s"] = ideal_compute, ideal_memory + update
+    out["least_memory_s"] = ideal_memory + update
+    out["ideal_compute_s"] = ideal_compute
+    out["ideal_memory_s"] = out["least_memory_s"] + moved_s
     out["raw_device_s"] = device + updating
     out["filled_s"] = filled + update
     return out
+
+
+def _bandwidth(c: Columns, k: Mapping[str, float]) -> Array:
+    """Bytes/s that memory reaches."""
+    stacked = np.where(c["is_hbm"] > 0, 1.0, k["gddr_efficiency"])
+    reached = np.where(
+        c["is_cpu"] > 0, k["cpu_bandwidth_efficiency"], k["bandwidth_efficiency"] * stacked
+    )
+    bandwidth: Array = c["bandwidth"] * reached
+    return bandwidth
 
 
 def _rate(name: str, c: Columns, k: Mapping[str, float]) -> Array:
@@ -154,7 +172,9 @@ def _rate(name: str, c: Columns, k: Mapping[str, float]) -> Array:
     own = k["tf32_conv"] if name in {"conv", "depthwise", "grouped"} else k["tf32_matmul"]
     share = np.where(c["framework_tensorflow"] > 0, max(k["tf32_conv"], k["tf32_matmul"]), own)
     share = np.where(c["is_tf32"] > 0, 1.0, np.clip(share, 0, 1))
-    issue = np.maximum(c["flops_per_unit_clock"] / 128, 1.0) ** -k["dual_issue"]
+    paired = k["matmul_pairs"] if name in {"matmul", "attention"} else k["dual_issue"]
+    paired = min(paired, 1.0)  # a second set of lanes slows nothing
+    issue = np.maximum(c["flops_per_unit_clock"] / 128, 1.0) ** -paired
     full = (
         c["peak_fp32"]
         * issue

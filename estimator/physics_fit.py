@@ -64,7 +64,7 @@ def _centred(residual: Array, weight: Array, rig: NDArray[np.intp]) -> Array:
     """Robust weighted residuals after each rig's shrunken offset, and the offsets' own cost."""
     known = np.isfinite(residual)
     r, w, rig = residual[known], weight[known], rig[known]
-    n = int(rig.max()) + 1
+    n = int(rig.max(initial=-1)) + 1
     bounded = r / np.sqrt(1 + r**2)
     prior_weight = (_NOISE / _RIG_SPREAD) ** 2
     offset = np.bincount(rig, w * bounded, n) / (np.bincount(rig, w, n) + prior_weight)

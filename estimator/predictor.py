@@ -148,7 +148,7 @@ def _bounds(
 def _shortest_s(c: Columns, t: Columns) -> Array:
     """Seconds per sample at full peak of the run's precision or full bandwidth, (n,)."""
     compute_s = t["ideal_compute_s"] * c["peak_fp32"] / columns_of.best_peak(c)
-    shortest: Array = np.maximum(compute_s, t["ideal_memory_s"]) / (c["batch"] * c["count"])
+    shortest: Array = np.maximum(compute_s, t["least_memory_s"]) / (c["batch"] * c["count"])
     return shortest
 
 

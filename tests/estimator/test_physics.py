@@ -217,3 +217,39 @@ def test_every_coefficient_has_a_prior_and_a_width() -> None:
     """Each coefficient is positive with a positive spread, and the defaults are the priors."""
     assert all(value > 0 and spread > 0 for value, spread in PRIORS.values())
     assert tuple(physics.default_coefficients()) == physics.PARAMETERS
+
+
+def test_scores_pass_through_memory_by_hand() -> None:
+    """Per layer, head and pair of tokens 4 bytes, as often as there are passes."""
+    bert = architectures.find("bert-large")
+    c = columns.from_setups(
+        [Setup(hardware.machine("v100-pcie"), bert, Workload(task="infer", batch_size=8), "gpu")]
+    )
+    k = physics.default_coefficients()
+    scores = 24 * 16 * 512 * 512 * 4
+    assert c["score_bytes"][0] == pytest.approx(scores)
+    reached = k["bandwidth_efficiency"] * 900e9
+    wanted_s = k["score_passes"] * 8 * scores / reached
+    assert physics.predict(c, k)["scores_s"][0] == pytest.approx(wanted_s)
+
+
+def test_scores_that_are_counted_already_count_once() -> None:
+    """Attention counted operator by operator moves its scores itself."""
+    bert = architectures.find("bert-large")
+    fused = bert.ops["attention"]
+    moved = fused.activation_bytes + 2 * 24 * 16 * 512 * 512 * 4
+    eager = replace(bert, ops={**bert.ops, "attention": replace(fused, activation_bytes=moved)})
+    c = columns.from_setups(
+        [Setup(hardware.machine("t4"), a, Workload(task="infer"), "gpu") for a in (bert, eager)]
+    )
+    assert c["score_bytes"][0] > 0
+    assert c["score_bytes"][1] == 0
+
+
+def test_products_of_pytorch_in_fp32_leave_tensor_cores_idle() -> None:
+    """fp32 products of a large transformer take an A100 about as its fp32 peak says."""
+    gpt = architectures.find("gpt3-2.7b")
+    setup = Setup(hardware.machine("a100-pcie-40gb"), gpt, Workload(task="infer"), "gpu")
+    terms = answered(setup, "prior")
+    floor_s = 2 * setup.workload.batch_size * gpt.ops["matmul"].macs / 19.5e12
+    assert 1.0 <= terms["matmul_s"] / floor_s <= 1.5
