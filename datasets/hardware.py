@@ -214,9 +214,9 @@ def plain_host(part: Device) -> Machine:
     if part.kind == "dram":
         message = f"'{part.id}' is a memory module and cannot run a network. Name a GPU or a CPU"
         raise BadInput(message)
-    kind = "_edge" if part.kind == "edge" else "_desktop"
-    if _SERVER_HINTS.match(part.id):
-        kind = "_server"
+    kind = "_server" if _SERVER_HINTS.match(part.id) else "_desktop"
+    if part.kind == "edge":
+        kind = "_edge"
     host = _template(kind)
     return replace(
         host,

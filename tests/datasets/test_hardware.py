@@ -122,6 +122,15 @@ def test_a_device_goes_into_a_host_of_its_kind() -> None:
     assert hardware.machine("i9-13900k").gpu is None
 
 
+@pytest.mark.parametrize("name", ["qaic100-dm2", "qaic100-dm2e"])
+def test_a_module_of_an_edge_box_has_no_server_around_it(name: str) -> None:
+    """An M.2 module of a family of data-centre cards draws its board's watts, no server's."""
+    machine = hardware.machine(name)
+    assert machine.cpu is None
+    assert machine.n_dimms == 0
+    assert hardware.machine("qaic100-pro").cpu is not None
+
+
 @pytest.mark.parametrize("name", ["rtx-3091", "h100-smx", "no such thing"])
 def test_unknown_names_list_the_nearest(name: str) -> None:
     """An unknown machine names three that are spelled nearly so."""
