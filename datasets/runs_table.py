@@ -217,6 +217,8 @@ def task_of(spelling: str) -> str:
 
 def _workload(row: Mapping[str, Any], framework: str, notes: list[str]) -> Workload:
     task = task_of(text(row.get("task")))
+    if "forward" in text(row.get("duration_scope")):
+        task = "infer"
     if task == "serve":
         message = "serving rows are not answered yet: this predictor covers training and inference"
         raise BadInput(message)
@@ -364,7 +366,12 @@ def load(path: Path) -> Iterator[Run]:
 
 
 def run_of(row: Mapping[str, Any]) -> Run | None:
-    """The run that a row records, or ``None`` when its machine or model cannot be made out."""
+    """The run that a row records, or ``None`` when its machine or model cannot be made out.
+
+    A backward pass timed alone is no workload: ``None`` as well.
+    """
+    if "backward" in text(row.get("duration_scope")):
+        return None
     try:
         setup = setup_of(row)
     except JoulecastError:

@@ -321,6 +321,15 @@ def test_frameworks(spelling: str, framework: str) -> None:
     assert runs_table.framework_of(spelling) == framework
 
 
+def test_a_forward_pass_alone_is_inference_and_a_backward_pass_nothing() -> None:
+    """Phases of a training step that were timed apart are not taken for the whole step."""
+    row = INPUTS | {"samples_per_s": 10, "energy_per_sample_j": 2.0, "avg_power_w": 20.0}
+    forward = runs_table.run_of(row | {"duration_scope": "per_batch_forward"})
+    assert forward is not None
+    assert forward.setup.workload.task == "infer"
+    assert runs_table.run_of(row | {"duration_scope": "per_batch_backward"}) is None
+
+
 @pytest.mark.parametrize(("spelling", "task"), pairs(TASKS))
 def test_tasks(spelling: str, task: str) -> None:
     """Training, inference and serving are told apart."""
