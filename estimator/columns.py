@@ -159,6 +159,7 @@ def _machine_vector(m: Machine) -> dict[str, float]:
     vector["count"] = float(count)
     vector["is_cpu"] = float(is_cpu)
     vector["is_edge"] = float(device.kind == "edge")
+    vector["cores"] = _cores(device) * count if is_cpu else 1.0
     host = m.cpu
     vector["has_host"] = float(host is not None and not is_cpu)
     vector["host_tdp_w"] = host.tdp_w * max(m.n_cpus, 1) if host else 0.0
@@ -173,7 +174,7 @@ def _machine_vector(m: Machine) -> dict[str, float]:
 
 def _limit_w(m: Machine) -> float:
     if m.gpu is None:
-        return m.cpu.turbo_w or 1.2 * m.cpu.tdp_w if m.cpu else math.nan
+        return m.cpu.turbo_w or m.cpu.tdp_w if m.cpu else math.nan
     return m.gpu_power_limit_w or m.gpu.tdp_w
 
 
@@ -181,7 +182,7 @@ def _accelerator_vector(d: Device, *, is_cpu: bool) -> dict[str, float]:
     peak = d.peak_flops_per_s
     fp32 = peak.get("fp32") or peak.get("fp16", 0.0) / 4 or peak.get("int8", 0.0) / 8
     if not fp32 and is_cpu:
-        fp32 = (d.sm_count or d.tdp_w / 12) * (d.clock_hz or 3e9) * 32
+        fp32 = _cores(d) * (d.clock_hz or 3e9) * 32
     fp32 = fp32 or 1e10 * d.tdp_w
     half = max(peak.get("fp16", 0.0), peak.get("bf16", 0.0)) or fp32
     return {
@@ -197,6 +198,11 @@ def _accelerator_vector(d: Device, *, is_cpu: bool) -> dict[str, float]:
         "process_nm": d.process_nm or _process_nm(d.year),
         "flops_per_unit_clock": _flops_per_unit_clock(d, fp32),
     }
+
+
+def _cores(cpu: Device) -> float:
+    """Cores of one CPU; from 12 W each where nothing is said."""
+    return cpu.sm_count or max(cpu.tdp_w / 12, 1.0)
 
 
 def _flops_per_unit_clock(d: Device, fp32: float) -> float:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 CLIP = 1.5
 """Largest residual, natural log, that is learned from or added."""
+CPU_WIDER = 2.5
+"""By how much CPUs stand off further: no row tells the library, its year or the cores in use."""
 _OFFSET_SPREAD = 0.2
 _SLOPE_SPREAD = 0.08
 _PAIR_SPREAD = 0.2
@@ -104,11 +106,12 @@ def device_effects(residual: Array, x: Array, frame: Frame) -> DeviceEffects:
     use = np.array(use_labels(rows_of(frame.columns, rows), device))
     spread = np.full(z.shape[1], _SLOPE_SPREAD**2)
     spread[0] = _OFFSET_SPREAD**2
+    wider = np.where(frame.columns["is_cpu"][rows] > 0, CPU_WIDER**2, 1.0)
     pull = np.empty(len(rows))
     for label in np.unique(device):  # devices teach nothing about each other
         own = device == label
         same_use = use[own, None] == use[own]
-        shared = 0.5 * (1 + same_use) * ((z[own] * spread) @ z[own].T)
+        shared = wider[own] * 0.5 * (1 + same_use) * ((z[own] * spread) @ z[own].T)
         pair = same_use & (model[own, None] == model[own])
         noise = _PAIR_SPREAD**2 * pair + _NOISE**2 * np.eye(own.sum())
         bounded = np.clip(residual[rows[own]], -CLIP, CLIP)
@@ -117,7 +120,7 @@ def device_effects(residual: Array, x: Array, frame: Frame) -> DeviceEffects:
     for labels in (device, use):
         for label in np.unique(labels):
             own = labels == label
-            by_label[str(label)] = 0.5 * spread * (z[own].T @ pull[own])
+            by_label[str(label)] = 0.5 * spread * wider[own][0] * (z[own].T @ pull[own])
     return DeviceEffects(mean, scale, by_label)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from joulecast.core.units import FLOPS_PER_MAC
 from joulecast.estimator import columns as columns_of
+from joulecast.estimator.effects import use_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,10 @@ SET_ASIDE = (
     "not_compliant",
 )
 """Quality flags of rows that are neither fitted on nor scored."""
+_JUDGED_RUNS = 10
+_MANY_CORES = 4
+_ONE_CORE = 1.2
+"""Cores that a rig must have used at its best, at the clock of its stated peak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,13 @@ def usable(runs: Sequence[Run]) -> list[Run]:
     kept = [r for r in runs if _is_sound(r)]
     if not kept:
         return []
-    return [r for r, p in zip(kept, _is_possible(kept), strict=True) if p]
+    c = columns_of.from_setups([r.setup for r in kept])
+    passes = 1 + 2 * c["is_train"] * c["trainable_frac"]
+    measured_s = np.array([r.measurement.duration_s or np.inf for r in kept])
+    rate = FLOPS_PER_MAC * c["macs"] * passes / measured_s
+    device = columns_of.device_ids([r.setup for r in kept])
+    possible = (rate <= columns_of.best_peak(c) * c["count"]) & _has_all_cores(rate, c, device)
+    return [r for r, p in zip(kept, possible, strict=True) if p]
 
 
 def _is_sound(run: Run) -> bool:
@@ -119,14 +130,21 @@ def _is_sound(run: Run) -> bool:
     return not flagged and bool(run.measurement.duration_s or run.measurement.power_w)
 
 
-def _is_possible(runs: Sequence[Run]) -> NDArray[np.bool_]:
-    """False for runs faster than the device's peak: another network or input size than stated."""
-    c = columns_of.from_setups([r.setup for r in runs])
-    passes = 1 + 2 * c["is_train"] * c["trainable_frac"]
-    shortest_s = FLOPS_PER_MAC * c["macs"] * passes / (columns_of.best_peak(c) * c["count"])
-    measured_s = np.array([r.measurement.duration_s or np.inf for r in runs])
-    possible: NDArray[np.bool_] = measured_s >= shortest_s
-    return possible
+def _has_all_cores(rate: Array, c: Columns, device: Labels) -> NDArray[np.bool_]:
+    """False for a CPU of many cores that never did more than one of them can, (n,).
+
+    `rate` is FLOP/s, (n,); it takes `_JUDGED_RUNS` runs in one use to tell. Such a rig was given
+    one core, and its device says nothing about it.
+    """
+    of_one_core = rate * c["cores"] / (c["peak_fp32"] * c["count"])
+    whole = np.ones(len(rate), dtype=bool)
+    many = (c["is_cpu"] > 0) & (c["cores"] > _MANY_CORES)
+    labels = np.array(use_labels(c, device))
+    for label in np.unique(labels[many]):
+        rows = many & (labels == label) & (rate > 0)
+        if rows.sum() >= _JUDGED_RUNS:
+            whole[rows] = of_one_core[rows].max() > _ONE_CORE
+    return whole
 
 
 def _is_scored(run: Run) -> bool:

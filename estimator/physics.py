@@ -63,7 +63,7 @@ def predict(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     out |= _host_time(c, k, out["n_kernels"])
     out |= power.while_busy(c, k, out)
     out["device_s"] = out["raw_device_s"] * out["stretch"]
-    serial_s = np.minimum(k["loader_serial"], 1.0) * out["loader_s"]
+    serial_s = out["loader_serial"] * out["loader_s"]
     step_s = _norm(out["device_s"], out["launch_s"], out["loader_s"] - serial_s)
     step_s = step_s + serial_s + out["start_s"] + out["comm_s"]
     out["step_s"] = step_s
@@ -103,8 +103,9 @@ def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     """Seconds per step on the accelerator before throttling, per term."""
     train = c["is_train"]
     passes = 1 + 2 * train * c["trainable_frac"]
-    traffic = 1 + train * (k["train_traffic"] - 1)
     is_cpu = c["is_cpu"] > 0
+    eager = np.where(is_cpu & (c["framework_pytorch"] > 0), k["cpu_eager_traffic"], 1.0)
+    traffic = eager * (1 + train * (k["train_traffic"] - 1))
     width = np.where(is_cpu, 1.0, c["bytes_per_value"] / 4)
     fused = np.where(c["framework_pytorch"] * (1 - train) + train > 0, 1.0, k["fused_traffic"])
     bandwidth = _bandwidth(c, k)
@@ -188,7 +189,8 @@ def _rate(name: str, c: Columns, k: Mapping[str, float]) -> Array:
         c["bytes_per_value"] >= 4, full, np.where(c["bytes_per_value"] >= 2, half, int8)
     )
     cpu_name = {"conv": "cpu_conv", "depthwise": "cpu_depthwise"}.get(name, "cpu_other")
-    return np.where(c["is_cpu"] > 0, c["peak_fp32"] * k[f"{cpu_name}_efficiency"], rate)
+    spread = 1 + k["cpu_serial"] * (c["cores"] - 1)
+    return np.where(c["is_cpu"] > 0, c["peak_fp32"] * k[f"{cpu_name}_efficiency"] / spread, rate)
 
 
 def _host_time(c: Columns, k: Mapping[str, float], n_kernels: Array) -> dict[str, Array]:
@@ -201,8 +203,11 @@ def _host_time(c: Columns, k: Mapping[str, float], n_kernels: Array) -> dict[str
     on_gpu = 1 - c["is_cpu"]
     traced = 1 + c["is_train"] * (k["launch_train"] - 1)
     launch = (n_kernels * per_kernel * traced + k["step_s"]) / host_speed * on_gpu
-    sample_s = k["loader_sample_s"] / host_speed / np.minimum(c["workers"], 2)
-    pixel_s = k["loader_pixel_s"] * np.maximum(c["input_pixels"] - 4096, 0) / c["workers"]
+    is_cpu = c["is_cpu"] > 0
+    workers = np.where(is_cpu, np.minimum(c["workers"], c["cores"]), c["workers"])
+    augmented = 1 + c["is_train"] * (k["loader_augment"] - 1)
+    sample_s = k["loader_sample_s"] * augmented / host_speed / np.minimum(workers, 2)
+    pixel_s = k["loader_pixel_s"] * np.maximum(c["input_pixels"] - 4096, 0) / workers
     fed = c["is_image"] * c["has_loader"]
     effective = c["count"] ** (1 - k["scaling_loss"])
     loader = fed * (sample_s + pixel_s * c["input_channels"] / 3) * c["batch"] * effective
@@ -212,6 +217,7 @@ def _host_time(c: Columns, k: Mapping[str, float], n_kernels: Array) -> dict[str
     return {
         "launch_s": launch,
         "loader_s": loader,
+        "loader_serial": np.where(is_cpu, workers / c["cores"], min(k["loader_serial"], 1.0)),
         "start_s": start,
         "comm_s": comm * on_gpu,
         "effective_count": effective,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joulecast.estimator import physics
-from joulecast.estimator.effects import thinned, use_labels
+from joulecast.estimator.effects import CPU_WIDER, thinned, use_labels
 from joulecast.estimator.frame import pair_weights
 from joulecast.estimator.priors import PRIORS
 
@@ -46,13 +46,15 @@ def fit_physics(frame: Frame, prior: Mapping[str, float]) -> dict[str, float]:
     power_w = np.where(np.isfinite(frame.log_sample_s), frame.log_power_w, np.nan)
 
     trust = np.where(frame.columns["scope_wall"] > 0, 0.1, 1.0)
+    spread_of = np.full(int(rig.max()) + 1, _RIG_SPREAD)
+    spread_of[rig[frame.columns["is_cpu"] > 0]] *= CPU_WIDER
 
     def residuals(log_k: Array) -> Array:
         k = dict(zip(physics.PARAMETERS, np.exp(log_k), strict=True))
         t = physics.predict(frame.columns, k)
         parts = [
-            _centred(frame.log_sample_s - np.log(t["sample_s"]), weight, rig),
-            _centred(power_w - np.log(t["scope_w"]), weight * trust, rig),
+            _centred(frame.log_sample_s - np.log(t["sample_s"]), weight, rig, spread_of),
+            _centred(power_w - np.log(t["scope_w"]), weight * trust, rig, spread_of),
         ]
         return np.concatenate([*parts, (log_k - centre) / spread])
 
@@ -60,14 +62,14 @@ def fit_physics(frame: Frame, prior: Mapping[str, float]) -> dict[str, float]:
     return {p: float(v) for p, v in zip(physics.PARAMETERS, np.exp(found.x), strict=True)}
 
 
-def _centred(residual: Array, weight: Array, rig: NDArray[np.intp]) -> Array:
+def _centred(residual: Array, weight: Array, rig: NDArray[np.intp], spread_of: Array) -> Array:
     """Robust weighted residuals after each rig's shrunken offset, and the offsets' own cost."""
     known = np.isfinite(residual)
     r, w, rig = residual[known], weight[known], rig[known]
-    n = int(rig.max(initial=-1)) + 1
-    bounded = r / np.sqrt(1 + r**2)
-    prior_weight = (_NOISE / _RIG_SPREAD) ** 2
+    n = len(spread_of)
+    bounded = r / np.sqrt(1 + (r / (5 * spread_of[rig])) ** 2)
+    prior_weight = (_NOISE / spread_of) ** 2
     offset = np.bincount(rig, w * bounded, n) / (np.bincount(rig, w, n) + prior_weight)
     data = (r - offset[rig]) / _NOISE
     soft = np.sign(data) * np.sqrt(2 * (np.sqrt(1 + data**2) - 1)) * np.sqrt(w)
-    return np.concatenate([soft, offset / _RIG_SPREAD])
+    return np.concatenate([soft, offset / spread_of])

@@ -38,22 +38,23 @@ def while_busy(c: Columns, k: Mapping[str, float], t: Mapping[str, Array]) -> di
     per FLOP lies between TDP / peak and the process node's (`process_share`).
     """
     is_cpu = c["is_cpu"] > 0
-    span_w = c["tdp_w"] - c["idle_w"]
+    span_w = np.where(is_cpu, c["limit_w"], c["tdp_w"]) - c["idle_w"]
     by_node_w = _PJ_PER_FLOP_AT_8_NM * (c["process_nm"] / 8) * c["peak_fp32"]
-    relative = np.where(is_cpu, 1.0, (by_node_w / span_w) ** k["process_share"])
+    relative = (by_node_w / span_w) ** k["process_share"]
+    per_compute_w = span_w * np.where(is_cpu, k["cpu_compute_power"], k["compute_power"] * relative)
     over_s = t["raw_device_s"]
     stacked = np.where(c["is_hbm"] > 0, k["hbm_share"], 1.0)
     clocks_w = k["awake_power"] * span_w * c["process_nm"] / 8
     standby_w = k["standby_w_per_gb"] * c["device_mem_bytes"] / 1e9
     awake_w = c["idle_w"] + np.where(is_cpu, 0.0, stacked * (clocks_w + standby_w))
     dram_j = k["dram_j_per_byte"] * stacked
-    joules = dram_j + k["core_j_per_byte"] * c["process_nm"] / 8
+    joules = np.where(is_cpu, 0.0, dram_j + k["core_j_per_byte"] * c["process_nm"] / 8)
     memory_w = joules * c["bandwidth"] * np.minimum(t["ideal_memory_s"] / over_s, 1.5)
     compute = np.minimum(t["ideal_compute_s"] / over_s, 3.0)
     units = c["peak_fp32"] / c["flops_per_unit_clock"]
     clocked_w = k["unit_clock_j"] * units * c["process_nm"] / 8
     base_w = np.where(is_cpu, k["cpu_busy_power"] * span_w, clocked_w) * t["filled_s"] / over_s
-    scaled_w = base_w + k["compute_power"] * relative * compute * span_w + memory_w
+    scaled_w = base_w + per_compute_w * compute + memory_w
     room_w = np.maximum(k["limit_margin"] * c["limit_w"] - awake_w, 0.05 * c["tdp_w"])
     over = scaled_w / room_w
     free = 1 / (1 + over**NORM)

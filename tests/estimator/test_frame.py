@@ -43,6 +43,24 @@ def test_a_run_faster_than_the_peak_is_set_aside(runs: list[Run]) -> None:
     assert len(frames.frame_of([*runs, replace(runs[0], measurement=too_fast)])) == len(runs)
 
 
+@pytest.mark.parametrize(("cores_used", "kept"), [(0.9, 0), (5.0, 12)])
+def test_a_rig_that_was_given_one_core_is_set_aside(
+    runs: list[Run], cores_used: float, kept: int
+) -> None:
+    """Twelve runs at the pace of one of 24 cores say nothing about the CPU; one such run may."""
+    machine = hardware.machine("i9-13900k")
+    assert machine.cpu is not None
+    per_core = machine.cpu.peak_flops_per_s["fp32"] / 24
+    setup = replace(runs[0].setup, machine=machine)
+    setup = replace(setup, workload=replace(setup.workload, task="infer"))
+    sample_s = 2 * setup.architecture.macs / (cores_used * per_core)
+    run = replace(
+        runs[0], setup=setup, measurement=replace(runs[0].measurement, duration_s=sample_s)
+    )
+    assert len(frames.usable([run] * 12)) == kept
+    assert len(frames.usable([run])) == 1
+
+
 def test_measurements_are_logarithms_in_the_runs_own_scope(runs: list[Run]) -> None:
     """Scopes are told apart: a figure of another scope is never taken for the row's own."""
     run = runs[0]
