@@ -382,13 +382,20 @@ def run_of(row: Mapping[str, Any]) -> Run | None:
     )
     power_w = number(row.get("avg_power_w"))
     variant = text(row.get("variant"))
-    scoped = {setup.scope: energy_j} if energy_j else {}
+    samples: float | None = 1.0
+    duration_s = 1 / samples_per_s if samples_per_s else None
+    if duration_s is None and text(row.get("duration_scope")) == "per_epoch":
+        samples, duration_s, energy_j = (
+            None,
+            number(row.get("duration_s")),
+            number(row.get("energy_j")),
+        )
     return Run(
         setup=setup,
         measurement=Measurement(
-            energy_j={k: v for k, v in scoped.items() if v},
-            duration_s=1 / samples_per_s if samples_per_s else None,
-            samples=1.0,
+            energy_j={setup.scope: energy_j} if energy_j else {},
+            duration_s=duration_s,
+            samples=samples,
             power_w={setup.scope: power_w} if power_w else {},
         ),
         source=text(row.get("source")),

@@ -29,6 +29,8 @@ _OFFSET_SPREAD = 0.2
 _SLOPE_SPREAD = 0.08
 _PAIR_SPREAD = 0.2
 _NOISE = 0.1
+_LEVEL_SPREAD = 3.0
+"""Of the level of a series (`Frame.series`): as good as free."""
 _MOST = 24
 """Rows of one (model, device) that an effect is fitted on, evenly spaced."""
 SLOPES = (
@@ -95,7 +97,7 @@ def device_effects(residual: Array, x: Array, frame: Frame) -> DeviceEffects:
     Prior standard deviations are `_OFFSET_SPREAD` and `_SLOPE_SPREAD`, half of each variance for
     the device and half for its use. The rows of a pair share one error of `_PAIR_SPREAD` beside
     their own of `_NOISE`, so that they teach how time and power change within a pair, and its
-    level but once.
+    level but once. The level of a series is free.
     """
     columns = x[:, _SLOPE_COLUMNS]
     mean, scale = columns.mean(axis=0), np.maximum(columns.std(axis=0), 1e-6)
@@ -107,21 +109,39 @@ def device_effects(residual: Array, x: Array, frame: Frame) -> DeviceEffects:
     spread = np.full(z.shape[1], _SLOPE_SPREAD**2)
     spread[0] = _OFFSET_SPREAD**2
     wider = np.where(frame.columns["is_cpu"][rows] > 0, CPU_WIDER**2, 1.0)
+    series = frame.series[rows]
+    rest = np.clip(_centred(residual[rows], series), -CLIP, CLIP)
     pull = np.empty(len(rows))
-    for label in np.unique(device):  # devices teach nothing about each other
-        own = device == label
-        same_use = use[own, None] == use[own]
-        shared = wider[own] * 0.5 * (1 + same_use) * ((z[own] * spread) @ z[own].T)
-        pair = same_use & (model[own, None] == model[own])
-        noise = _PAIR_SPREAD**2 * pair + _NOISE**2 * np.eye(own.sum())
-        bounded = np.clip(residual[rows[own]], -CLIP, CLIP)
-        pull[own] = np.linalg.solve(shared + noise, bounded)
+    for block in _blocks(device, series):
+        at, s = z[block], series[block]
+        same = device[block, None] == device[block]
+        same_use = use[block, None] == use[block]
+        shared = wider[block] * 0.5 * (same + 1.0 * same_use) * ((at * spread) @ at.T)
+        pair = same_use & (model[block, None] == model[block])
+        noise = _PAIR_SPREAD**2 * pair + _NOISE**2 * np.eye(len(block))
+        noise += _LEVEL_SPREAD**2 * ((s[:, None] == s) & (s != ""))
+        pull[block] = np.linalg.solve(shared + noise, rest[block])
     by_label: dict[str, Array] = {}
     for labels in (device, use):
         for label in np.unique(labels):
             own = labels == label
             by_label[str(label)] = 0.5 * spread * wider[own][0] * (z[own].T @ pull[own])
     return DeviceEffects(mean, scale, by_label)
+
+
+def _blocks(device: Labels, series: Labels) -> list[NDArray[np.intp]]:
+    """Rows that teach about each other: those of a device, and of all devices with a series."""
+    linked = np.isin(device, np.unique(device[series != ""]))
+    block = np.where(linked, "", device)
+    return [np.flatnonzero(block == label) for label in np.unique(block)]
+
+
+def _centred(residual: Array, series: Labels) -> Array:
+    """Residuals, those of each series around their mean."""
+    label, index = np.unique(series, return_inverse=True)
+    mean = np.bincount(index, residual) / np.bincount(index)
+    rest: Array = residual - np.where(label == "", 0.0, mean)[index]
+    return rest
 
 
 def thinned(frame: Frame, most: int) -> NDArray[np.intp]:

@@ -136,7 +136,8 @@ def fit_regime(frame: Frame, prior: Mapping[str, float], seed: int) -> Fitted:
         known = np.isfinite(residual)
         weight = frame.weight[known]
         offset[target] = _constant(residual[known], weight, frame.columns["is_cpu"][known] > 0)
-        effects[target] = device_effects(residual - offset[target], x, frame)
+        of_device = frame.log_seconds() - base["time"] if target == "time" else residual
+        effects[target] = device_effects(of_device - offset[target], x, frame)
         level = offset[target] + effects[target].at(x, frame.columns, frame.device)
         rest = np.clip((residual - level)[known], -CLIP, CLIP)
         linear[target] = _fit_lasso(x[known], rest, weight, frame.model[known], seed)

@@ -51,6 +51,9 @@ class Frame:
     columns : inputs, see `columns.from_setups`.
     log_sample_s, log_power_w : natural logarithms of the measured seconds per sample and watts in
         the run's scope, NaN where not measured. log_energy_j is their sum or measured itself.
+    log_epoch_s : of runs whose epoch has an unknown number of samples, its seconds; else NaN.
+    series : those runs by network, data set and batch size, blank for others: within one, times
+        compare. (Not across batch sizes: padding and loading may change with them.)
     weight : larger for rows of small groups, mean 1.
     model, family, device, source : group labels; device is the accelerator's id.
     regime : ``common`` or ``tuned`` (vendor stacks).
@@ -61,6 +64,8 @@ class Frame:
     log_sample_s: Array
     log_power_w: Array
     log_energy_j: Array
+    log_epoch_s: Array
+    series: Labels
     weight: Array
     model: Labels
     family: Labels
@@ -80,6 +85,10 @@ class Frame:
             "energy": self.log_energy_j,
         }
 
+    def log_seconds(self) -> Array:
+        """Seconds per sample, in a series seconds per epoch: natural log up to its own constant."""
+        return np.where(self.series == "", self.log_sample_s, self.log_epoch_s)
+
     def take(self, rows: NDArray[np.intp]) -> Frame:
         """The frame of the given rows."""
         picked = {name: getattr(self, name)[rows] for name in self.__slots__ if name != "columns"}
@@ -90,7 +99,8 @@ def frame_of(runs: Sequence[Run]) -> Frame:
     """The frame of `runs`, without those set aside by a quality flag or measured in nothing."""
     kept = usable(runs)
     setups = [r.setup for r in kept]
-    sample_s = np.array([r.measurement.duration_s or np.nan for r in kept])
+    counted = np.array([_is_counted(r) for r in kept])
+    duration_s = np.array([r.measurement.duration_s or np.nan for r in kept])
     power_w = np.array([r.measurement.power_w.get(r.setup.scope, np.nan) for r in kept])
     energy_j = np.array([r.measurement.energy_j.get(r.setup.scope, np.nan) for r in kept])
     model = np.array([r.model_group for r in kept])
@@ -98,9 +108,11 @@ def frame_of(runs: Sequence[Run]) -> Frame:
     columns = columns_of.from_setups(setups)
     return Frame(
         columns=columns,
-        log_sample_s=np.log(sample_s),
+        log_sample_s=np.log(np.where(counted, duration_s, np.nan)),
         log_power_w=np.log(power_w),
-        log_energy_j=np.log(energy_j),
+        log_energy_j=np.log(np.where(counted, energy_j, np.nan)),
+        log_epoch_s=np.log(np.where(counted, np.nan, duration_s)),
+        series=np.array(["" if _is_counted(r) else _series_of(r) for r in kept]),
         weight=pair_weights(model, device),
         model=model,
         family=np.array([r.model_family for r in kept]),
@@ -118,11 +130,21 @@ def usable(runs: Sequence[Run]) -> list[Run]:
         return []
     c = columns_of.from_setups([r.setup for r in kept])
     passes = 1 + 2 * c["is_train"] * c["trainable_frac"]
-    measured_s = np.array([r.measurement.duration_s or np.inf for r in kept])
+    measured_s = np.array([(_is_counted(r) and r.measurement.duration_s) or np.inf for r in kept])
     rate = FLOPS_PER_MAC * c["macs"] * passes / measured_s
     device = columns_of.device_ids([r.setup for r in kept])
     possible = (rate <= columns_of.best_peak(c) * c["count"]) & _has_all_cores(rate, c, device)
     return [r for r, p in zip(kept, possible, strict=True) if p]
+
+
+def _is_counted(run: Run) -> bool:
+    """Whether seconds and joules are those of a known number of samples."""
+    return run.measurement.samples is not None or run.measurement.duration_s is None
+
+
+def _series_of(run: Run) -> str:
+    w = run.setup.workload
+    return f"{run.model_group}|{w.dataset}|{w.batch_size:g}"
 
 
 def _is_sound(run: Run) -> bool:
@@ -155,6 +177,7 @@ def _is_scored(run: Run) -> bool:
         and setup.machine.gpu is not None
         and setup.workload.framework not in columns_of.TUNED_STACKS
         and setup.scope in run.measurement.energy_j
+        and _is_counted(run)
     )
 
 

@@ -409,6 +409,17 @@ def test_loading_reads_what_was_measured(tmp_path: Path) -> None:
     assert second.model_group == "resnet50"
 
 
+def test_an_epoch_of_unknown_size_is_loaded_whole(tmp_path: Path) -> None:
+    """Seconds and joules of an epoch without a sample count are kept, as an epoch's."""
+    epoch = {"duration_scope": "per_epoch", "duration_s": 200, "energy_j": 9000}
+    rows = [BARE | epoch, BARE | epoch | {"samples_per_s": 10, "energy_per_sample_j": 2}]
+    rows.append(BARE | epoch | {"duration_scope": "fixed_step_window"})
+    runs = list(runs_table.load(written(tmp_path / "runs.csv", rows)))
+    found = [(r.measurement.samples, r.measurement.duration_s) for r in runs]
+    assert found == [(None, 200), (1, pytest.approx(0.1)), (1, None)]
+    assert [r.measurement.energy_j for r in runs] == [{"gpu": 9000}, {"gpu": 2}, {}]
+
+
 def test_loading_what_is_no_table_is_refused(tmp_path: Path) -> None:
     """A missing file and a table of something else are refused with what to do."""
     with pytest.raises(BadInput, match="no such file"):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from joulecast.estimator import features, physics
 from joulecast.estimator.effects import device_effects, thinned
@@ -63,6 +64,23 @@ def test_an_unmeasured_device_has_none(frame: Frame) -> None:
     others = np.flatnonzero(frame.device == DEVICE)
     left = frame.take(others)
     assert (effects.at(x[others], left.columns, left.device) == 0).all()
+
+
+def test_ratios_between_devices_teach_without_a_level(frame: Frame) -> None:
+    """Epochs of unknown size: a slower device is found out, whatever the epoch's size."""
+    x = _matrix(frame)
+    batch = [f"{m}|{b:g}" for m, b in zip(frame.model, frame.columns["batch"], strict=True)]
+    ratios = replace(frame, series=np.array(batch))
+    slower = np.where(frame.device == DEVICE, 0.4, 0.0)
+    sizes = np.random.default_rng(0).normal(0, 3, len(set(batch)))
+    level = sizes[np.unique(batch, return_inverse=True)[1]]
+    said = []
+    for shift in (0.0, level):
+        effects = device_effects(slower + shift, x, ratios)
+        at = effects.at(x, frame.columns, frame.device)
+        said.append([at[frame.device == d].mean() for d in (DEVICE, "rtx-3090")])
+    assert said[0] == pytest.approx(said[1], abs=1e-6)
+    assert said[0][0] - said[0][1] > 0.25
 
 
 def test_rows_of_a_pair_are_thinned_evenly(frame: Frame) -> None:
