@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TITLE = "batch extrapolation"
 SMALL, LARGE = 128, 512
-BATCHES = 2.0 ** np.arange(13)
+BATCHES = np.array([2.0**n for n in range(13)])
 SLACK = 0.01
 """By how much a curve may turn the wrong way, natural log, before it counts."""
 GAIN = 0.1
@@ -78,7 +78,7 @@ def energies(
 ) -> dict[str, Array]:
     """Log joules per sample of each learner and of the stack, each (n,)."""
     found = {name: logs[name]["time"] + logs[name]["power"] for name in LEARNERS}
-    return found | {"stack": sum(_stacked(logs, weights, t) for t in TARGETS)}
+    return found | {"stack": _stacked(logs, weights, "time") + _stacked(logs, weights, "power")}
 
 
 def _stacked(
@@ -113,12 +113,12 @@ def _sweeps(case: Case, weights: Mapping[str, Array]) -> Iterator[Record]:
         for name, log in answers.items():
             turned = turns(np.log(batch), log["time"], log["power"])
             wrong.setdefault(name, []).append(turned)
-    for name, turned in wrong.items():
-        steps, samples = (sum(t[i] for t in turned) for i in (0, 1))
+    for name, found in wrong.items():
+        steps, samples = (sum(t[i] for t in found) for i in (0, 1))
         yield {
             "asks": f"sweeps, batch 1 to {BATCHES[-1]:g} within memory",
             "learner": name,
-            "n": len(turned),
+            "n": len(found),
             "step_falls": steps,
             "energy_rises": samples,
         }
@@ -134,7 +134,8 @@ def sweep(row: Columns) -> tuple[Columns, Array]:
     fixed = one["params"] * (_TRAIN_BYTES_PER_PARAM * train + 4 * (1 - train))
     room = _MEMORY_SHARE * one["device_mem_bytes"] - fixed
     batch = BATCHES[BATCHES * one["activation_bytes"] * (train + 0.1 * (1 - train)) <= room]
-    return {n: np.full(len(batch), v) for n, v in one.items()} | {"batch": batch}, batch
+    columns: Columns = {n: np.full(len(batch), v) for n, v in one.items()}
+    return columns | {"batch": batch}, batch
 
 
 def turns(log_batch: Array, log_sample_s: Array, log_power_w: Array) -> tuple[bool, bool]:
