@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Record = Mapping[str, str | float]
 
-STUDIES: tuple[str, ...] = ("decisions", "power_limits", "one_run", "batch_range", "unseen_gpu_time", "coverage")
+STUDIES: tuple[str, ...] = (
+    "decisions",
+    "power_limits",
+    "one_run",
+    "batch_range",
+    "cpu_inference",
+    "unseen_gpu_time",
+    "coverage",
+)
 """Files of this folder, in the order in which the card shows them."""
 
 
