@@ -102,60 +102,81 @@ def _norm(*parts: Array) -> Array:
 def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     """Seconds per step on the accelerator before throttling, per term."""
     train = c["is_train"]
-    passes = 1 + 2 * train * c["trainable_frac"]
-    is_cpu = c["is_cpu"] > 0
-    eager = np.where(is_cpu & (c["framework_pytorch"] > 0), k["cpu_eager_traffic"], 1.0)
-    traffic = eager * (1 + train * (k["train_traffic"] - 1))
-    width = np.where(is_cpu, 1.0, c["bytes_per_value"] / 4)
-    fused = np.where(c["framework_pytorch"] * (1 - train) + train > 0, 1.0, k["fused_traffic"])
-    bandwidth = _bandwidth(c, k)
-    scored_s = width * c["batch"] * c["score_bytes"] * traffic * fused / bandwidth
-    out: dict[str, Array] = {}
-    compute, memory = np.zeros_like(train), np.zeros_like(train)
-    ideal_compute, ideal_memory = np.zeros_like(train), np.zeros_like(train)
-    device, filled = np.zeros_like(train), np.zeros_like(train)
-    shortest = np.where(is_cpu, k["cpu_kernel_s"], k["kernel_s"])
+    bandwidth, shortest = (
+        _bandwidth(c, k),
+        np.where(c["is_cpu"] > 0, k["cpu_kernel_s"], k["kernel_s"]),
+    )
     launches = 1 + train * (k["train_kernels"] - 1)
+    eager = np.where((c["is_cpu"] > 0) & (c["framework_pytorch"] > 0), k["cpu_eager_traffic"], 1.0)
+    traffic = eager * (1 + train * (k["train_traffic"] - 1))
+    fused = np.where(c["framework_pytorch"] * (1 - train) + train > 0, 1.0, k["fused_traffic"])
+    scored_s = _width(c) * c["batch"] * c["score_bytes"] * traffic * fused / bandwidth
+    update_s = train * c["trainable_frac"] * c["params"] * c["optimiser_bytes"] / bandwidth
+    updates = train * c["trainable_frac"] * c["optimiser_kernels"] * k["optimiser_kernels"]
+    out = {
+        "scores_s": k["score_passes"] * scored_s,
+        "optimiser_s": update_s,
+        "n_kernels": c["kernels"] * launches + updates,
+    }
+    out["kernels_s"] = out["n_kernels"] * shortest
+    out["filled_s"] = out["scores_s"] + update_s
+    out["memory_s"] = out["scores_s"] + update_s
+    out["raw_device_s"] = out["scores_s"] + _joined(update_s, updates * shortest)
+    out["least_memory_s"] = update_s
+    out["compute_s"], out["ideal_compute_s"] = np.zeros_like(train), np.zeros_like(train)
     for name in OP_CLASSES:
         light = fused if name in {"norm", "elementwise"} else 1.0
-        moved = width * (
-            c["batch"] * c[f"{name}_activation_bytes"] * traffic * light
-            + c[f"{name}_weight_bytes"] * passes
-        )
-        memory_s = moved / bandwidth
-        compute_s = np.zeros_like(train)
-        if name == "attention":
-            memory_s = memory_s + _OWN_PASSES * scored_s
-        if name in MAC_CLASSES:
-            backward = k["depthwise_backward"] if name in {"depthwise", "grouped"} else 1.0
-            slow = np.where(is_cpu, 1.0, 1 + (passes - 1) / passes * (backward - 1))
-            flops = FLOPS_PER_MAC * c["batch"] * c[f"{name}_macs"] * passes * slow
-            compute_s = flops / _rate(name, c, k)
-            ideal_compute = ideal_compute + flops / c["peak_fp32"]
-        launched_s = shortest * c[f"{name}_kernels"] * launches
+        moved = _moved_bytes(name, c, traffic * light)
+        scores_s = _OWN_PASSES * scored_s if name == "attention" else 0.0
+        memory_s = moved / bandwidth + scores_s
+        compute_s, ideal_s = _compute_time(name, c, k)
+        class_s = _joined(compute_s, memory_s, shortest * c[f"{name}_kernels"] * launches)
         work = compute_s**OVERLAP + memory_s**OVERLAP
-        both_s = (work + launched_s**OVERLAP) ** (1 / OVERLAP)
-        filled = filled + work / np.maximum(both_s, 1e-30) ** (OVERLAP - 1)
-        out[f"{name}_s"] = both_s
-        device = device + both_s
-        compute, memory = compute + compute_s, memory + memory_s
-        ideal_memory = ideal_memory + moved / c["bandwidth"]
-    out["scores_s"] = k["score_passes"] * scored_s
-    device, filled, memory = (part + out["scores_s"] for part in (device, filled, memory))
-    moved_s = (_OWN_PASSES + k["score_passes"]) * scored_s * bandwidth / c["bandwidth"]
-    update = train * c["trainable_frac"] * c["params"] * c["optimiser_bytes"] / bandwidth
-    out["optimiser_s"] = update
-    updates = train * c["trainable_frac"] * c["optimiser_kernels"] * k["optimiser_kernels"]
-    out["n_kernels"] = c["kernels"] * launches + updates
-    out["kernels_s"] = out["n_kernels"] * shortest
-    updating = (update**OVERLAP + (updates * shortest) ** OVERLAP) ** (1 / OVERLAP)
-    out["compute_s"], out["memory_s"] = compute, memory + update
-    out["least_memory_s"] = ideal_memory + update
-    out["ideal_compute_s"] = ideal_compute
-    out["ideal_memory_s"] = out["least_memory_s"] + moved_s
-    out["raw_device_s"] = device + updating
-    out["filled_s"] = filled + update
+        out[f"{name}_s"] = class_s
+        out["raw_device_s"] = out["raw_device_s"] + class_s
+        out["filled_s"] = out["filled_s"] + work / np.maximum(class_s, 1e-30) ** (OVERLAP - 1)
+        out["compute_s"] = out["compute_s"] + compute_s
+        out["memory_s"] = out["memory_s"] + memory_s
+        out["ideal_compute_s"] = out["ideal_compute_s"] + ideal_s
+        out["least_memory_s"] = out["least_memory_s"] + moved / c["bandwidth"]
+    scores = (_OWN_PASSES + k["score_passes"]) * scored_s * bandwidth / c["bandwidth"]
+    out["ideal_memory_s"] = out["least_memory_s"] + scores
     return out
+
+
+def _joined(*parts: Array) -> Array:
+    """Seconds of parts that overlap."""
+    joined: Array = sum(part**OVERLAP for part in parts) ** (1 / OVERLAP)
+    return joined
+
+
+def _width(c: Columns) -> Array:
+    """Bytes per value over those of fp32."""
+    return np.where(c["is_cpu"] > 0, 1.0, c["bytes_per_value"] / 4)
+
+
+def _passes(c: Columns) -> Array:
+    """Passes over the network: forward, and in training twice backward."""
+    passes: Array = 1 + 2 * c["is_train"] * c["trainable_frac"]
+    return passes
+
+
+def _moved_bytes(name: str, c: Columns, traffic: Array) -> Array:
+    """Bytes that op class `name` reads and writes in a step."""
+    activations = c["batch"] * c[f"{name}_activation_bytes"] * traffic
+    moved: Array = _width(c) * (activations + c[f"{name}_weight_bytes"] * _passes(c))
+    return moved
+
+
+def _compute_time(name: str, c: Columns, k: Mapping[str, float]) -> tuple[Array, Array]:
+    """Seconds of the arithmetic of op class `name`, and at the fp32 peak."""
+    if name not in MAC_CLASSES:
+        return np.zeros_like(c["batch"]), np.zeros_like(c["batch"])
+    passes = _passes(c)
+    flops = FLOPS_PER_MAC * c["batch"] * c[f"{name}_macs"] * passes
+    thin = (name in {"depthwise", "grouped"}) & (c["is_cpu"] == 0)
+    slower = np.where(thin, 1 + (passes - 1) / passes * (k["depthwise_backward"] - 1), 1.0)
+    return flops * slower / _rate(name, c, k), flops / c["peak_fp32"]
 
 
 def _bandwidth(c: Columns, k: Mapping[str, float]) -> Array:
