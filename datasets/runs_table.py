@@ -18,6 +18,8 @@ from joulecast.core.catalog import normalise
 from joulecast.core.errors import BadInput, JoulecastError, UnknownName
 from joulecast.core.records import Architecture, Machine, Measurement, Run, Scope, Setup, Workload
 from joulecast.datasets import architectures, hardware, shapes
+from joulecast.datasets.cells import number, text
+from joulecast.datasets.runs_sources import flags, mended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,36 +35,7 @@ DATASET_SAMPLES: Final = {
     "sentiment140": 1_600_000,
 }
 """Training samples per epoch of public data sets, by normalised name."""
-_NO_UPDATE: Final = ("neusight_runtime",)
-"""Sources whose training step ends with the gradients: their code calls no optimiser."""
-_OTHER_NETWORK: Final[dict[tuple[str, ...], str]] = {
-    ("neusight_runtime", "gpt3-xl-1.3b"): "gpt3-xl-3072",
-    ("neusight_runtime", "bert-large", "train"): "bert-large-masked",
-    **{("irene_transformers", n): f"{n}-body" for n in ("gpt2", "distilgpt2", "openai-gpt")},
-}
-"""(source, model, perhaps task) -> the network that ran; stated totals are then not its own.
-GPT-3 XL's 24 heads of 128 were read as its width, 3072: it took 0.98 times as long as GPT-3 2.7B
-on a V100. The code of that source trains BERT with its pretraining head and infers without.
-IrEne's networks have no head: so say its own MACs, and DistilGPT-2 takes half of GPT-2's time."""
 _TEXT = ("nlp", "text", "language")
-
-
-def number(value: object) -> float | None:
-    """`value` as a finite number > 0, else ``None`` (blank, NaN, text, zero, negative)."""
-    if value is None or value == "":
-        return None
-    try:
-        x = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return x if 0 < x < math.inf else None
-
-
-def text(value: object) -> str:
-    """`value` as stripped text; blank for missing and NaN."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return str(value).strip()
 
 
 def setup_of(row: Mapping[str, Any]) -> Setup:
@@ -73,7 +46,7 @@ def setup_of(row: Mapping[str, Any]) -> Setup:
     JoulecastError
         When no device or no architecture can be made out, with what to do.
     """
-    row = _mended(row)
+    row = mended(row)
     notes: list[str] = []
     machine = _machine(
         text(row.get("hardware_id")),
@@ -99,18 +72,6 @@ def setup_of(row: Mapping[str, Any]) -> Setup:
     return Setup(
         machine, architecture, workload, scope_of(text(row.get("energy_scope"))), tuple(notes)
     )
-
-
-def _mended(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row with what its source is known to have run where the row does not say it."""
-    source = text(row.get("source"))
-    ran = (source, text(row.get("model")))
-    task = text(row.get("task"))
-    model = _OTHER_NETWORK.get((*ran, task)) or _OTHER_NETWORK.get(ran)
-    known: dict[str, Any] = {"optimiser": "none"} if source in _NO_UPDATE else {}
-    if model:
-        known |= {"model": model, "params": None, "macs_per_sample": None}
-    return {**row, **known}
 
 
 @lru_cache(maxsize=4096)
@@ -403,6 +364,6 @@ def run_of(row: Mapping[str, Any]) -> Run | None:
         model_family=text(row.get("model_family")) or text(row.get("model")),
         hardware_id=text(row.get("hardware_id")),
         meter=text(row.get("meter")),
-        quality_flag=text(row.get("quality_flag")),
+        quality_flag=flags(row),
         where={"variant": variant} if variant else {},
     )

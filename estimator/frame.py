@@ -34,6 +34,7 @@ SET_ASIDE = (
     "no_macs",
     "model_ambiguous",
     "not_compliant",
+    "sample_unlike",
 )
 """Quality flags of rows that are neither fitted on nor scored."""
 _JUDGED_RUNS = 10

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from joulecast.core.errors import BadInput, JoulecastError, UnknownName
 from joulecast.core.units import BYTES_PER_VALUE
-from joulecast.datasets import architectures, runs_table
+from joulecast.datasets import architectures, cells, runs_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -366,13 +366,13 @@ def test_shapes(spelling: str, shape: tuple[int, ...]) -> None:
 )
 def test_numbers(value: object, number: float) -> None:
     """A number is read from what looks like one."""
-    assert runs_table.number(value) == number
+    assert cells.number(value) == number
 
 
 @pytest.mark.parametrize("value", ["", None, "n/a", 0, -1, math.nan, math.inf, "nan", [], {}])
 def test_what_is_no_number_is_missing(value: object) -> None:
     """A number is positive and finite, anything else is missing; never 0."""
-    assert runs_table.number(value) is None
+    assert cells.number(value) is None
 
 
 def written(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -418,6 +418,14 @@ def test_an_epoch_of_unknown_size_is_loaded_whole(tmp_path: Path) -> None:
     found = [(r.measurement.samples, r.measurement.duration_s) for r in runs]
     assert found == [(None, 200), (1, pytest.approx(0.1)), (1, None)]
     assert [r.measurement.energy_j for r in runs] == [{"gpu": 9000}, {"gpu": 2}, {}]
+
+
+def test_samples_of_many_inputs_are_flagged(tmp_path: Path) -> None:
+    """A volume of many windows is no sample of the network that was counted."""
+    volume = BARE | {"model": "dlrm", "samples_per_s": 10, "quality_flag": "steps_capped"}
+    rows = [volume | {"source": "mlperf_inference"}, volume | {"source": "another"}]
+    runs = list(runs_table.load(written(tmp_path / "runs.csv", rows)))
+    assert [r.quality_flag for r in runs] == ["steps_capped;sample_unlike", "steps_capped"]
 
 
 def test_loading_what_is_no_table_is_refused(tmp_path: Path) -> None:
