@@ -186,7 +186,7 @@ def nearest_row(known: Frame, asked: Frame) -> Array:
 def stack_weights(oof: OutOfFold, frame: Frame, rows: Rows, target: str) -> Array:
     """Convex weights of the learners, a grid of tenths, with the least weighted absolute error."""
     measured = frame.measured()[target]
-    rows = rows[np.isfinite(measured[rows])]
+    rows = rows[np.isfinite(measured[rows]) & np.isfinite(oof.log["physics"][target][rows])]
     if not len(rows):
         return np.array([0.0, 0.5, 0.5])
     answers = np.column_stack([oof.log[name][target][rows] for name in LEARNERS])
