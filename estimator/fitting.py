@@ -75,14 +75,33 @@ class Fitted:
         """
         terms = physics.predict(c, self.coefficients)
         x = features.matrix(c, terms)
+        seen = at_vendors_limit(x, c, self.coefficients)
         base = _base(terms)
         out: dict[str, dict[str, Array]] = {name: {} for name in LEARNERS}
         for target in TARGETS:
             level = base[target] + self.offset[target] + self.effects[target].at(x, c, device)
             out["physics"][target] = level
-            out["lasso"][target] = level + np.clip(self.linear[target].predict(x), -CLIP, CLIP)
-            out["lightgbm"][target] = level + np.clip(self.booster[target].predict(x), -CLIP, CLIP)
+            out["lasso"][target] = level + np.clip(self.linear[target].predict(seen), -CLIP, CLIP)
+            out["lightgbm"][target] = level + np.clip(
+                self.booster[target].predict(seen), -CLIP, CLIP
+            )
         return out, terms
+
+
+def at_vendors_limit(x: Array, c: Columns, k: Mapping[str, float]) -> Array:
+    """Features (n, n_features) as Lasso and trees see them: as if no power limit were set.
+
+    What a limit changes is left to the physics, which is continuous in it; a tree's steps are not,
+    and few devices were measured at more than one limit.
+    """
+    limited = np.flatnonzero((c["is_cpu"] == 0) & (c["limit_w"] != c["tdp_w"]))
+    if not len(limited):
+        return x
+    free = rows_of(c, limited)
+    free["limit_w"] = free["tdp_w"]
+    seen = x.copy()
+    seen[limited] = features.matrix(free, physics.predict(free, k))
+    return seen
 
 
 def predict(
@@ -126,6 +145,7 @@ def fit_regime(frame: Frame, prior: Mapping[str, float], seed: int) -> Fitted:
     coefficients = fit_physics(frame, prior)
     terms = physics.predict(frame.columns, coefficients)
     x = features.matrix(frame.columns, terms)
+    seen = at_vendors_limit(x, frame.columns, coefficients)
     measured = frame.measured()
     base = _base(terms)
     offset, effects, linear, booster = {}, {}, {}, {}
@@ -140,8 +160,8 @@ def fit_regime(frame: Frame, prior: Mapping[str, float], seed: int) -> Fitted:
         effects[target] = device_effects(of_device - offset[target], x, frame)
         level = offset[target] + effects[target].at(x, frame.columns, frame.device)
         rest = np.clip((residual - level)[known], -CLIP, CLIP)
-        linear[target] = _fit_lasso(x[known], rest, weight, frame.model[known], seed)
-        booster[target] = _fit_trees(x[known], rest, weight, seed)
+        linear[target] = _fit_lasso(seen[known], rest, weight, frame.model[known], seed)
+        booster[target] = _fit_trees(seen[known], rest, weight, seed)
     return Fitted(coefficients, offset, effects, linear, booster)
 
 

@@ -9,7 +9,7 @@ from joulecast.core.records import OP_CLASSES, Estimate, Evidence
 from joulecast.core.units import BYTES_PER_GB, format_duration, format_energy, format_si
 from joulecast.estimator import bundle as bundles
 from joulecast.estimator import columns as columns_of
-from joulecast.estimator import features, intervals, predictor
+from joulecast.estimator import features, fitting, intervals, predictor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,7 +193,8 @@ def _explanation(a: Answers, bundle: Bundle, n: float) -> dict[str, Any]:
     steps = n / float(a.columns["batch"][0] * t["effective_count"][0])
     names = (*OP_CLASSES, "optimiser", "kernels", "launch", "loader", "comm")
     terms_s = {name: float(t[f"{name}_s"][0]) * steps for name in names}
-    x = features.matrix(a.columns, t)[0]
+    known = bundle.fitted[regime].coefficients
+    x = fitting.at_vendors_limit(features.matrix(a.columns, t), a.columns, known)[0]
     linear = bundle.fitted[regime].linear.values()
     effects = sum((x - one.mean) / one.scale * one.coef for one in linear)
     moved = sorted(zip(features.FEATURES, x, effects, strict=True), key=lambda f: -abs(f[2]))
