@@ -38,7 +38,7 @@ class Calibration:
 
     Attributes
     ----------
-    stack : regime -> novelty -> target -> weights of (physics, lasso, lightgbm), sum 1.
+    stack : population -> novelty -> target -> weights of (physics, lasso, lightgbm), sum 1.
     scores : population -> novelty -> energy|time -> quantiles at `intervals.LEVELS`, on the hull.
     hull : population -> column -> (low, high), natural logarithms.
     growth : novelty -> share by which an interval widens per natural-log unit off the hull.

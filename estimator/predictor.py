@@ -11,7 +11,7 @@ from joulecast.core.catalog import normalise
 from joulecast.core.records import NOVELTIES
 from joulecast.estimator import columns as columns_of
 from joulecast.estimator import intervals
-from joulecast.estimator.fitting import LEARNERS, REGIMES, TARGETS, predict
+from joulecast.estimator.fitting import LEARNERS, TARGETS, predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,11 +86,12 @@ def answer(setups: Sequence[Setup], bundle: Bundle, level: float = 0.9) -> Answe
     logs, terms = predict(bundle.fitted, columns, columns_of.device_ids(setups), regime)
     novelty = _novelties(setups, bundle)
     code = np.array([NOVELTIES.index(n) for n in novelty])
-    tuned = regime == "tuned"
-    combined = {t: _stack(logs, t, code, tuned, bundle) for t in TARGETS}
+    names = columns_of.populations(columns).tolist()
+    population = np.array([columns_of.POPULATIONS.index(p) for p in names], dtype=np.intp)
+    combined = {t: _stack(logs, t, code, population, bundle) for t in TARGETS}
     far = intervals.distance(columns, bundle.calibration.hull)
     extrapolated = far > EXTRAPOLATED_FROM
-    half = _half_widths(columns, code, bundle, level, far)
+    half = _half_widths(code, population, bundle, level, far)
     power_w = np.exp(combined["power"])
     bounds = _bounds(columns, terms, combined, half, extrapolated)
     share = power_w / terms["scope_w"]
@@ -114,11 +115,13 @@ def answer(setups: Sequence[Setup], bundle: Bundle, level: float = 0.9) -> Answe
 
 
 def _half_widths(
-    c: Columns, code: NDArray[np.intp], bundle: Bundle, level: float, far: Array
+    code: NDArray[np.intp],
+    population: NDArray[np.intp],
+    bundle: Bundle,
+    level: float,
+    far: Array,
 ) -> dict[str, Array]:
     """Half widths of the intervals of energy and time, natural-log units, wider off the hull."""
-    names = columns_of.populations(c).tolist()
-    population = np.array([columns_of.POPULATIONS.index(p) for p in names], dtype=np.intp)
     widen = 1 + np.array([bundle.calibration.growth[n] for n in NOVELTIES])[code] * far
     return {q: _half_width(q, code, population, bundle, level) * widen for q in ("energy", "time")}
 
@@ -167,13 +170,13 @@ def _stack(
     logs: dict[str, dict[str, Array]],
     target: str,
     code: NDArray[np.intp],
-    tuned: NDArray[np.bool_],
+    population: NDArray[np.intp],
     bundle: Bundle,
 ) -> Array:
     stack = bundle.calibration.stack
-    weights = np.array([[stack[r][n][target] for n in NOVELTIES] for r in REGIMES])
+    weights = np.array([[stack[p][n][target] for n in NOVELTIES] for p in columns_of.POPULATIONS])
     answers = np.column_stack([logs[name][target] for name in LEARNERS])
-    combined: Array = (answers * weights[tuned.astype(int), code]).sum(axis=1)
+    combined: Array = (answers * weights[population, code]).sum(axis=1)
     return combined
 
 

@@ -14,8 +14,8 @@ from joulecast.estimator import bundle as bundles
 from joulecast.estimator import card as cards
 from joulecast.estimator import intervals, kshot, kshot_table, studies, validate
 from joulecast.estimator.bundle import Bundle, Calibration, Known
-from joulecast.estimator.columns import POPULATIONS
-from joulecast.estimator.fitting import REGIMES, TARGETS, fit
+from joulecast.estimator.columns import POPULATIONS, populations
+from joulecast.estimator.fitting import TARGETS, fit
 from joulecast.estimator.frame import Frame, frame_of, usable
 from joulecast.estimator.predictor import device_of, group_of, use_of
 from joulecast.estimator.scores import QUANTITIES, scores_of
@@ -88,20 +88,20 @@ def _refuse_thin(runs: Sequence[Run]) -> None:
 
 def calibrate(frame: Frame, oofs: Mapping[str, OutOfFold]) -> Calibration:
     """Stack weights and interval scores of every novelty class, from its own protocol's folds."""
-    stack: dict[str, dict[str, dict[str, list[float]]]] = {r: {} for r in REGIMES}
+    stack: dict[str, dict[str, dict[str, list[float]]]] = {p: {} for p in POPULATIONS}
     scores: dict[str, dict[str, dict[str, list[float]]]] = {p: {} for p in POPULATIONS}
     growth: dict[str, float] = {}
     rows = np.ones(len(frame), dtype=bool)
+    population = populations(frame.columns)
     for novelty in NOVELTIES:
         oof = oofs[validate.NOVELTY_PROTOCOL[novelty]]
-        for regime in REGIMES:
-            own = np.flatnonzero(frame.regime == regime)
-            stack[regime][novelty] = {
-                t: validate.stack_weights(oof, frame, own, t).tolist() for t in TARGETS
-            }
         found = scores_of(frame, oof, validate.stacked(oof, frame))
         growth[novelty] = found.growth(rows)
         for name in POPULATIONS:
+            own = np.flatnonzero(population == name)
+            stack[name][novelty] = {
+                t: validate.stack_weights(oof, frame, own, t).tolist() for t in TARGETS
+            }
             scores[name][novelty] = {
                 q: found.quantiles(q, name, rows, growth[novelty]) for q in QUANTITIES
             }

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from joulecast.estimator import intervals
-from joulecast.estimator.fitting import LEARNERS, REGIMES, TARGETS, fit, predict
+from joulecast.estimator.columns import POPULATIONS, populations
+from joulecast.estimator.fitting import LEARNERS, TARGETS, fit, predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -226,13 +227,14 @@ def nested(oof: OutOfFold) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_
 
 
 def stacked(oof: OutOfFold, frame: Frame) -> dict[str, Array]:
-    """The stack's log answers per target; a fold's weights come from the other folds (nested)."""
+    """The stack's log answers per target; weights per population, from the other folds (nested)."""
     part = parts_of(oof)
+    population = populations(frame.columns)
     out: dict[str, Array] = {}
     for target in TARGETS:
         answer = np.full(len(frame), np.nan)
-        for regime in REGIMES:
-            own = frame.regime == regime
+        for name in POPULATIONS:
+            own = population == name
             for k in range(N_FOLDS):
                 here = np.flatnonzero(own & (part == k))
                 if not len(here):

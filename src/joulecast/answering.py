@@ -190,6 +190,7 @@ def _explanation(a: Answers, bundle: Bundle, n: float) -> dict[str, Any]:
     A feature's effect is the factor on energy by which Lasso moves the physics for it.
     """
     t, regime = a.terms, _regime(a)
+    population = str(columns_of.populations(a.columns)[0])
     steps = n / float(a.columns["batch"][0] * t["effective_count"][0])
     names = (*OP_CLASSES, "optimiser", "kernels", "launch", "loader", "comm")
     terms_s = {name: float(t[f"{name}_s"][0]) * steps for name in names}
@@ -208,5 +209,5 @@ def _explanation(a: Answers, bundle: Bundle, n: float) -> dict[str, Any]:
             if abs(effect) > 1e-3
         ],
         "learners": learners | {"answer": float(a.energy_j[0]) * n},
-        "stack": dict(bundle.calibration.stack[regime][a.novelty[0]]),
+        "stack": dict(bundle.calibration.stack[population][a.novelty[0]]),
     }
