@@ -27,14 +27,10 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "mem_bytes": lambda size: f"{size / BYTES_PER_GB:.0f} GB",
     "year": str,
     "width": lambda factor: f"x {factor:.2f}",
-    **dict.fromkeys(
-        (
-            *("mdape", "mape", "p90", "bias", "coverage", "plain_mean"),
-            *("mdape_before", "mdape_of_time", "mdape_of_power", "devices", "devices_before"),
-        ),
-        _percent,
-    ),
+    **dict.fromkeys(("p90", "bias", "plain_mean", "devices", "devices_before"), _percent),
 }
+_PERCENT = ("mdape", "mape", "coverage", "percent")
+"""Words in the names of figures that are percent."""
 _HEADS = {
     "n": "n",
     "n_groups": "groups",
@@ -162,6 +158,8 @@ def _cell(name: str, value: Any) -> str:  # noqa: ANN401
         return _SHOWN[name](value)
     if isinstance(value, bool | str):
         return str(value)
+    if any(word in name.split("_") for word in _PERCENT):
+        return _percent(value)
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, list | tuple):
