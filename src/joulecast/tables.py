@@ -57,14 +57,14 @@ def print_listing(what: str, rows: Sequence[Mapping[str, Any]]) -> None:
 def print_card(card: Mapping[str, Any], *, full: bool) -> None:
     """Print the accuracy card: protocols beside the baselines, or with `full` every part of it."""
     protocols = card.get("protocols")
-    if full or not protocols:
-        for name, part in card.items():
+    if protocols:
+        for table in _flattened("out-of-group error", protocols):
+            print_table(*table)
+        print_table(*_compared(card))
+    for name, part in card.items():
+        if (full and name != "protocols") or not protocols:
             for table in _flattened(_words(name), part):
                 print_table(*table)
-        return
-    for table in _flattened("out-of-group error", protocols):
-        print_table(*table)
-    print_table(*_compared(card))
 
 
 def _compared(card: Mapping[str, Any]) -> Table:
@@ -129,7 +129,9 @@ def _of_records(title: str, part: Sequence[Any]) -> Iterator[Table]:
     inner = [key for key in keys if any(isinstance(row.get(key), dict) for row in rows)]
     own = [key for key in keys if key not in inner]
     if not inner:
-        yield title, keys, [[row.get(key) for key in keys] for row in rows]
+        words = [key for key in keys if any(isinstance(row.get(key), str) for row in rows)]
+        names = [*words, *_in_order(key for key in keys if key not in words)]
+        yield title, names, [[row.get(name) for name in names] for row in rows]
     for key in inner:
         parts = [row.get(key) or {} for row in rows]
         below = list(dict.fromkeys(name for values in parts for name in values))
@@ -154,12 +156,12 @@ def _cell(name: str, value: Any) -> str:  # noqa: ANN401
     """`value` as a person reads it in the column `name`."""
     if value is None or value == "" or value != value:  # noqa: PLR0124 (NaN)
         return "-"
-    if name in _SHOWN:
-        return _SHOWN[name](value)
     if isinstance(value, bool | str):
         return str(value)
-    if any(word in name.split("_") for word in _PERCENT):
-        return _percent(value)
+    percent = any(word in name.split("_") for word in _PERCENT)
+    show = _SHOWN.get(name, _percent if percent else None)
+    if show:
+        return show(value)
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, list | tuple):
@@ -176,7 +178,9 @@ def print_table(title: str, names: Sequence[str], lines: Sequence[Sequence[Any]]
     if not console.is_terminal:
         console = Console(highlight=False, width=_PIPE_WIDTH)
     shown = [[_cell(n, v) for n, v in zip(names, line, strict=True)] for line in lines]
-    table = Grid(title=title or None, title_justify="left", box=None, pad_edge=False)
+    if title:
+        console.print(title, style="italic", markup=False)
+    table = Grid(box=None, pad_edge=False)
     for index, name in enumerate(names):
         cells = [line[index] for line in shown]
         figures = all(cell[:1].isdigit() or cell[:1] == "-" for cell in cells)
