@@ -46,7 +46,6 @@ def setup_of(row: Mapping[str, Any]) -> Setup:
     JoulecastError
         When no device or no architecture can be made out, with what to do.
     """
-    row = mended(row)
     notes: list[str] = []
     machine = _machine(
         text(row.get("hardware_id")),
@@ -334,7 +333,7 @@ def run_of(row: Mapping[str, Any]) -> Run | None:
     if "backward" in text(row.get("duration_scope")):
         return None
     try:
-        setup = setup_of(row)
+        setup = setup_of(mended(row))
     except JoulecastError:
         return None
     energy_j, samples_per_s = (
@@ -345,12 +344,12 @@ def run_of(row: Mapping[str, Any]) -> Run | None:
     variant = text(row.get("variant"))
     samples: float | None = 1.0
     duration_s = 1 / samples_per_s if samples_per_s else None
-    if duration_s is None and text(row.get("duration_scope")) == "per_epoch":
-        samples, duration_s, energy_j = (
-            None,
-            number(row.get("duration_s")),
-            number(row.get("energy_j")),
-        )
+    if text(row.get("duration_scope")) == "per_epoch" and not (samples_per_s or energy_j):
+        stated, epoch_s = number(row.get("samples")), number(row.get("duration_s"))
+        epoch_j = number(row.get("energy_j"))
+        samples = 1.0 if stated else None
+        duration_s = epoch_s and epoch_s / (stated or 1.0)
+        energy_j = epoch_j and epoch_j / (stated or 1.0)
     return Run(
         setup=setup,
         measurement=Measurement(

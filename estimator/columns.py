@@ -138,12 +138,20 @@ def _score_bytes(macs: float, a: Architecture) -> float:
     """Bytes of all attention scores of one sample, each once; 0 where they are counted already.
 
     A score costs one multiply-add per column of its head in each of two products. Attention that
-    was counted as fused moves less than its scores twice: else the products wrote and read them.
+    was counted as fused moves queries, keys, values and answers alone: of T tokens of width H
+    16 T H bytes for 2 T^2 H multiply-adds, so that 8 times their ratio is T, and less where the
+    scores were counted too. Where T is not known (images), scores of long sequences tell.
     """
+    attention = a.ops.get("attention")
+    if attention is None or not attention.activation_bytes:
+        return 0.0
     dim = a.head_dim or (a.hidden / a.heads if a.hidden and a.heads else _HEAD_DIM)
     scores = 4.0 * macs / (2.0 * dim)
-    attention = a.ops.get("attention")
-    return scores if attention and attention.activation_bytes < 2 * scores else 0.0
+    if a.domain == "text" and a.input_shape:
+        fused = 8 * macs / attention.activation_bytes > 0.9 * a.input_shape[-1]
+    else:
+        fused = attention.activation_bytes < 2 * scores
+    return scores if fused else 0.0
 
 
 def _machine_vector(m: Machine) -> dict[str, float]:
@@ -215,7 +223,7 @@ def _flops_per_unit_clock(d: Device, fp32: float) -> float:
 def _is_hbm(d: Device, fp32: float) -> bool:
     """Whether the memory is stacked on the package: no other is so fast for its arithmetic."""
     bandwidth = d.mem_bandwidth_bytes_per_s or 0.0
-    return d.kind == "gpu" and bandwidth >= 700e9 and fp32 < 30 * bandwidth
+    return d.kind == "gpu" and bandwidth >= 700e9 and fp32 < 35 * bandwidth
 
 
 def _idle_w(d: Device) -> float:

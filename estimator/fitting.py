@@ -126,6 +126,16 @@ def predict(
     return logs, terms
 
 
+def physics_constant(
+    fitted: Mapping[str, Fitted], terms: Mapping[str, Array], regime: Labels
+) -> Array:
+    """Log joules per sample of the physics times one constant per target and regime, (n,)."""
+    constant = {name: sum(one.offset[t] for t in TARGETS) for name, one in fitted.items()}
+    offset = np.array([constant[name] for name in regime.tolist()])
+    joules: Array = np.log(terms["sample_s"] * terms["scope_w"]) + offset
+    return joules
+
+
 def fit(frame: Frame, seed: int = 0) -> dict[str, Fitted]:
     """What is learned from each regime; vendor-tuned stacks start from the common physics.
 
@@ -167,6 +177,8 @@ def fit_regime(frame: Frame, prior: Mapping[str, float], seed: int) -> Fitted:
 
 def _constant(residual: Array, weight: Array, is_cpu: NDArray[np.bool_]) -> float:
     """Weighted mean residual of GPUs; CPUs have efficiencies of their own."""
+    if not len(residual):
+        return 0.0
     rows = is_cpu if is_cpu.all() else ~is_cpu
     return float(np.average(np.clip(residual[rows], -1, 1), weights=weight[rows]))
 

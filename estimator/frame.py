@@ -140,12 +140,13 @@ def usable(runs: Sequence[Run]) -> list[Run]:
 
 def _is_counted(run: Run) -> bool:
     """Whether seconds and joules are those of a known number of samples."""
-    return run.measurement.samples is not None or run.measurement.duration_s is None
+    return run.measurement.samples is not None
 
 
 def _series_of(run: Run) -> str:
-    w = run.setup.workload
-    return f"{run.model_group}|{w.dataset}|{w.batch_size:g}"
+    w, machine = run.setup.workload, run.setup.machine
+    how = f"{w.task}|{w.framework}|{w.precision}|{machine.n_gpus}"
+    return f"{run.source}|{how}|{run.model_group}|{w.dataset}|{w.batch_size:g}"
 
 
 def _is_sound(run: Run) -> bool:
@@ -161,7 +162,8 @@ def _has_all_cores(rate: Array, c: Columns, device: Labels) -> NDArray[np.bool_]
     """
     of_one_core = rate * c["cores"] / (c["peak_fp32"] * c["count"])
     whole = np.ones(len(rate), dtype=bool)
-    many = (c["is_cpu"] > 0) & (c["cores"] > _MANY_CORES)
+    dense = c["depthwise_macs"] + c["grouped_macs"] == 0  # thin ones never come near a peak
+    many = dense & (c["is_cpu"] > 0) & (c["cores"] > _MANY_CORES)
     labels = np.array(use_labels(c, device))
     for label in np.unique(labels[many]):
         rows = many & (labels == label) & (rate > 0)

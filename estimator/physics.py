@@ -69,23 +69,25 @@ def predict(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     out["step_s"] = step_s
     out["sample_s"] = step_s / (c["batch"] * out["effective_count"])
     out["busy"] = out["device_s"] / step_s
-    out |= _time_parts(out, step_s - serial_s - out["start_s"] - out["comm_s"])
+    out |= _time_parts(out, step_s - serial_s - out["start_s"] - out["comm_s"], serial_s)
     out["util_compute"] = np.minimum(out["compute_s"] / step_s, 1.0)
     out["util_memory"] = np.minimum(out["memory_s"] / step_s, 1.0)
     return out | power.over_a_step(c, k, out)
 
 
-def _time_parts(t: Mapping[str, Array], joined_s: Array) -> dict[str, Array]:
+def _time_parts(t: Mapping[str, Array], joined_s: Array, serial_s: Array) -> dict[str, Array]:
     """By how much each term's logarithm moves that of the step's time, (n,), 0..1."""
     own = {
         n: (t[f"{n}_s"] / joined_s) ** NORM * joined_s / t["step_s"] for n in ("device", "launch")
     }
+    beside_s = t["loader_s"] - serial_s
+    loading = (beside_s / joined_s) ** NORM * joined_s / t["step_s"]
     per_device_s = own["device"] / t["raw_device_s"]
     light_s = t["norm_s"] + t["elementwise_s"] + t["pool_s"] + t["scores_s"]
     thin_s = t["depthwise_s"] + t["grouped_s"]
     return {
         "part_launch": own["launch"],
-        "part_loader": np.clip(1 - own["device"] - own["launch"], 0, 1),
+        "part_loader": loading + serial_s / t["step_s"],
         "part_dense": per_device_s * (t["conv_s"] + t["matmul_s"] + t["attention_s"]),
         "part_thin": per_device_s * thin_s,
         "part_light": per_device_s * light_s,
@@ -122,7 +124,7 @@ def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
     out["filled_s"] = out["scores_s"] + update_s
     out["memory_s"] = out["scores_s"] + update_s
     out["raw_device_s"] = out["scores_s"] + _joined(update_s, updates * shortest)
-    out["least_memory_s"] = update_s
+    out["least_memory_s"] = update_s * bandwidth / c["bandwidth"]
     out["compute_s"], out["ideal_compute_s"] = np.zeros_like(train), np.zeros_like(train)
     for name in OP_CLASSES:
         light = fused if name in {"norm", "elementwise"} else 1.0
@@ -227,13 +229,14 @@ def _host_time(c: Columns, k: Mapping[str, float], n_kernels: Array) -> dict[str
     is_cpu = c["is_cpu"] > 0
     workers = np.where(is_cpu, np.minimum(c["workers"], c["cores"]), c["workers"])
     augmented = 1 + c["is_train"] * (k["loader_augment"] - 1)
-    sample_s = k["loader_sample_s"] * augmented / host_speed / np.minimum(workers, 2)
-    pixel_s = k["loader_pixel_s"] * np.maximum(c["input_pixels"] - 4096, 0) / workers
+    sample_s = k["loader_sample_s"] * augmented / host_speed
+    pixels = np.maximum(c["input_pixels"] - 4096, 0) * c["input_channels"] / 3
     fed = c["is_image"] * c["has_loader"]
+    first_s = fed * (sample_s + k["loader_pixel_s"] * pixels)  # by one worker, nothing ahead of it
+    next_s = fed * (sample_s / np.minimum(workers, 2) + k["loader_pixel_s"] * pixels / workers)
     effective = c["count"] ** (1 - k["scaling_loss"])
-    loader = fed * (sample_s + pixel_s * c["input_channels"] / 3) * c["batch"] * effective
-    first_s = loader / effective * np.maximum(c["workers"], 2)  # by one worker, nothing ahead of it
-    start = first_s * np.minimum(c["batch"] * effective / c["epoch_samples"], 1.0)
+    loader = next_s * c["batch"] * effective
+    start = first_s * c["batch"] * np.minimum(c["batch"] * effective / c["epoch_samples"], 1.0)
     comm = c["is_train"] * (c["count"] > 1) * 4 * c["params"] / 2e10
     return {
         "launch_s": launch,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 NORM = 4.0
 Z_MAX = 1.02
 Z_MIN = 0.02
+MOST_AWAKE = 0.4
+"""Largest share of the way from idle power to TDP that flows without work."""
 _PJ_PER_FLOP_AT_8_NM = 8.0e-12
 """Joules per fp32 FLOP of an 8 nm part at its limit: RTX 3090, 350 W / 35.6 TFLOP/s, rounded."""
 
@@ -46,7 +48,9 @@ def while_busy(c: Columns, k: Mapping[str, float], t: Mapping[str, Array]) -> di
     stacked = np.where(c["is_hbm"] > 0, k["hbm_share"], 1.0)
     clocks_w = k["awake_power"] * span_w * c["process_nm"] / 8
     standby_w = k["standby_w_per_gb"] * c["device_mem_bytes"] / 1e9
-    awake_w = c["idle_w"] + np.where(is_cpu, 0.0, stacked * (clocks_w + standby_w))
+    # at most a part of the board's power: edge boards do not keep all of their memory awake alone
+    base_awake_w = np.minimum(stacked * (clocks_w + standby_w), MOST_AWAKE * span_w)
+    awake_w = c["idle_w"] + np.where(is_cpu, 0.0, base_awake_w)
     dram_j = k["dram_j_per_byte"] * stacked
     joules = np.where(is_cpu, 0.0, dram_j + k["core_j_per_byte"] * c["process_nm"] / 8)
     memory_w = joules * c["bandwidth"] * np.minimum(t["ideal_memory_s"] / over_s, 1.5)
@@ -55,7 +59,7 @@ def while_busy(c: Columns, k: Mapping[str, float], t: Mapping[str, Array]) -> di
     clocked_w = k["unit_clock_j"] * units * c["process_nm"] / 8
     base_w = np.where(is_cpu, k["cpu_busy_power"] * span_w, clocked_w) * t["filled_s"] / over_s
     scaled_w = base_w + per_compute_w * compute + memory_w
-    room_w = np.maximum(k["limit_margin"] * c["limit_w"] - awake_w, 0.05 * c["tdp_w"])
+    room_w = np.maximum(k["limit_margin"] * c["limit_w"] - awake_w, 0.05 * c["limit_w"])
     over = scaled_w / room_w
     free = 1 / (1 + over**NORM)
     busy_w = awake_w + scaled_w / (1 + over**NORM) ** (1 / NORM)

@@ -9,7 +9,7 @@ import numpy as np
 
 from joulecast.estimator import intervals
 from joulecast.estimator.columns import POPULATIONS, populations
-from joulecast.estimator.fitting import LEARNERS, TARGETS, fit, predict
+from joulecast.estimator.fitting import LEARNERS, TARGETS, fit, physics_constant, predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,8 +143,7 @@ def _one_fold(frame: Frame, train: Rows, test: Rows, seed: int) -> tuple[Any, An
     fitted = fit(known, seed)
     answers, terms = predict(fitted, asked.columns, asked.device, asked.regime)
     far = intervals.distance(asked.columns, intervals.hull_of(known.columns))
-    constant = np.array([sum(fitted[r].offset[t] for t in TARGETS) for r in asked.regime])
-    physical = {"physics_constant": np.log(terms["sample_s"] * terms["scope_w"]) + constant}
+    physical = {"physics_constant": physics_constant(fitted, terms, asked.regime)}
     return answers, physical | _baselines(known, asked, answers), far
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joulecast.estimator import metrics, validate
-from joulecast.estimator.columns import rows_of
+from joulecast.estimator.columns import populations, rows_of
 from joulecast.estimator.effects import use_labels
 from joulecast.estimator.fitting import LEARNERS, TARGETS, fit, predict
 
@@ -43,7 +43,6 @@ def records(case: Case) -> Iterator[Record]:
     frame, batch = case.frame, case.frame.columns["batch"]
     small, large = batch <= SMALL, batch >= LARGE
     both = on_both_sides(frame)
-    weights = _weights(case)
     for asks, known, asked in (
         (f"fitted on <= {SMALL}, asked >= {LARGE}", small, large & both),
         (f"fitted on >= {LARGE}, asked <= {SMALL}", large, small & both),
@@ -53,10 +52,10 @@ def records(case: Case) -> Iterator[Record]:
         rows = frame.take(np.flatnonzero(asked))
         fitted = fit(frame.take(np.flatnonzero(known)), case.seed)
         logs, _ = predict(fitted, rows.columns, rows.device, rows.regime)
-        for name, answer in energies(logs, weights).items():
+        for name, answer in energies(logs, _weights(case, known)).items():
             found = metrics.summary(rows.log_energy_j, answer)
             yield {"asks": asks, "learner": name} | {k: found[k] for k in _FIGURES}
-    yield from _sweeps(case, weights)
+    yield from _sweeps(case, _weights(case, np.ones(len(frame), dtype=bool)))
 
 
 _FIGURES = ("n", "mdape", "p90", "bias")
@@ -88,8 +87,9 @@ def _stacked(
     return answer
 
 
-def _weights(case: Case) -> dict[str, Array]:
-    rows = np.flatnonzero(case.frame.regime == "common")
+def _weights(case: Case, known: Mask) -> dict[str, Array]:
+    """Weights of the learners for unseen models, from GPU rows that are known."""
+    rows = np.flatnonzero(known & (populations(case.frame.columns) == "gpu"))
     oof = case.oofs["new-model"]
     return {t: validate.stack_weights(oof, case.frame, rows, t) for t in TARGETS}
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joulecast.estimator import metrics, validate
+from joulecast.estimator.columns import populations
 from joulecast.estimator.fitting import LEARNERS, TARGETS, fit, predict
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _without(case: Case, device: str) -> Array:
     frame = case.frame
     known = np.flatnonzero(frame.device != device)
     logs, _ = predict(fit(frame.take(known), case.seed), frame.columns, frame.device, frame.regime)
-    rows = known[frame.regime[known] == "common"]
+    rows = known[populations(frame.columns)[known] == "gpu"]
     oof = case.oofs["new-hardware"]
     total = np.zeros(len(frame))
     for t in TARGETS:

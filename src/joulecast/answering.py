@@ -192,7 +192,7 @@ def _explanation(a: Answers, bundle: Bundle, n: float) -> dict[str, Any]:
     t, regime = a.terms, _regime(a)
     population = str(columns_of.populations(a.columns)[0])
     steps = n / float(a.columns["batch"][0] * t["effective_count"][0])
-    names = (*OP_CLASSES, "optimiser", "kernels", "launch", "loader", "comm")
+    names = (*OP_CLASSES, "scores", "optimiser", "launch", "loader", "start", "comm")
     terms_s = {name: float(t[f"{name}_s"][0]) * steps for name in names}
     known = bundle.fitted[regime].coefficients
     x = fitting.at_vendors_limit(features.matrix(a.columns, t), a.columns, known)[0]

@@ -15,7 +15,7 @@ from joulecast.core.records import NOVELTIES
 from joulecast.estimator import bundle as bundles
 from joulecast.estimator import intervals, predictor, train, validate
 from joulecast.estimator.columns import POPULATIONS
-from joulecast.estimator.fitting import LEARNERS, REGIMES, TARGETS
+from joulecast.estimator.fitting import LEARNERS, TARGETS
 from joulecast.estimator.validate import OutOfFold
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ def test_what_is_fitted_never_held_the_asked_group(
 
     monkeypatch.setattr(validate, "fit", fit)
     monkeypatch.setattr(validate, "predict", predict)
+    monkeypatch.setattr(validate, "physics_constant", lambda _, __, regime: np.zeros(len(regime)))
     found = validate.out_of_fold(frame, protocol, n_jobs=1)
     assert asked_folds == len(set(found.fold.tolist())) > 1
     like = off_by(frame, 0.0, protocol)
@@ -302,9 +303,9 @@ def test_every_class_and_regime_gets_weights_and_scores(frame: Frame) -> None:
     oofs = {p: random_oof(frame, i, p) for i, p in enumerate(validate.PROTOCOLS)}
     found = train.calibrate(frame, oofs)
     for novelty in NOVELTIES:
-        for regime in REGIMES:
+        for name in POPULATIONS:
             for target in TARGETS:
-                assert sum(found.stack[regime][novelty][target]) == pytest.approx(1)
+                assert sum(found.stack[name][novelty][target]) == pytest.approx(1)
         for population in POPULATIONS:
             scores = found.scores[population][novelty]["energy"]
             assert scores == sorted(scores)
