@@ -90,9 +90,10 @@ def test_epochs_scale_linearly(epochs: float, factor: float) -> None:
 
 
 def test_samples_scale_linearly() -> None:
-    """Samples per epoch count like epochs, and 50,000 are assumed and said."""
+    """Samples per epoch count like epochs but for the first batch; 50,000 are assumed and said."""
     assumed, given_, half = ask(), ask(samples=50_000), ask(samples=25_000)
-    assert assumed.energy_j == given_.energy_j == pytest.approx(2 * half.energy_j)
+    assert assumed.energy_j == given_.energy_j == pytest.approx(2 * half.energy_j, rel=2e-3)
+    assert given_.energy_j < 2 * half.energy_j
     assert any("50,000" in notice for notice in assumed.notices)
     assert not any("50,000" in notice for notice in given_.notices)
 

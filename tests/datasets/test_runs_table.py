@@ -462,7 +462,11 @@ def test_what_a_source_really_ran(
     """Networks that a source means by another name, and steps without an update."""
     row = {"source": source, "model": model, "task": task, "seq_len": 512, "domain": "nlp"}
     totals = {"params": 1.3e9, "macs_per_sample": 6.7e11} if "gpt3" in model else {}
-    setup = runs_table.setup_of({**row, **totals, "hardware_id": "t4"})
+    run = runs_table.run_of({**row, **totals, "hardware_id": "t4"})
+    assert run is not None
+    setup = run.setup
+    asked = runs_table.setup_of({**row, "hardware_id": "t4"})
+    assert asked.architecture.name == model, "who asks means what the row says, whatever its source"
     assert (setup.architecture.name, setup.workload.optimiser) == (name, optimiser)
     assert setup.architecture.input_shape == (512,)
 

@@ -93,15 +93,20 @@ def test_missing_is_nan_never_zero(runs: list[Run]) -> None:
 def test_an_epoch_of_unknown_size_has_no_seconds_per_sample(runs: list[Run]) -> None:
     """It is compared within its series alone: one network, data set and batch; never scored."""
     epoch = replace(runs[0].measurement, samples=None, duration_s=100.0, energy_j={"gpu": 5e3})
-    of_epochs = [replace(r, measurement=epoch) for r in (runs[0], runs[1], runs[2])]
+    elsewhere = replace(runs[0].setup, machine=runs[-1].setup.machine)
+    of_epochs = [
+        replace(runs[0], measurement=epoch),
+        replace(runs[0], measurement=epoch, setup=elsewhere),
+        replace(runs[0], measurement=epoch, source="another"),
+    ]
     found = frames.frame_of([*of_epochs, runs[0]])
     assert np.isnan(found.log_sample_s[:3]).all()
     assert np.isnan(found.log_energy_j[:3]).all()
     assert np.exp(found.log_epoch_s[:3]) == pytest.approx([100] * 3)
     assert np.exp(found.log_seconds()[3]) == pytest.approx(runs[0].measurement.duration_s)
-    batches = [r.setup.workload.batch_size for r in of_epochs]
-    assert (found.series[0] == found.series[1]) == (batches[0] == batches[1])
-    assert found.series[0].endswith(f"cifar10|{batches[0]:g}")
+    assert found.device[0] != found.device[1]
+    assert found.series[0] == found.series[1] != found.series[2]
+    assert found.series[0].endswith(f"cifar10|{runs[0].setup.workload.batch_size:g}")
     assert list(found.series == "") == [False, False, False, True]
     assert list(found.scored) == [False, False, False, True]
 

@@ -70,7 +70,8 @@ def test_the_card_says_how_sure_it_is(trained: Trained, runs: list[Run]) -> None
         assert row["energy"]["width"] > 1
         rivals = card["baselines"][protocol]
         assert set(rivals) == set(validate.BASELINES)
-        assert all(row["energy"]["mdape"] < rival["mdape"] for rival in rivals.values())
+        learned = [r for n, r in rivals.items() if n != "physics_constant"]  # it made these runs
+        assert all(row["energy"]["mdape"] < rival["mdape"] for rival in learned)
         assert set(card["learners"][protocol]) == set(fitting.LEARNERS)
     assert {r["label"] for r in card["per_hardware"]} == {r.hardware_id for r in runs}
     assert {r["label"] for r in card["per_model"]} == {r.model_group for r in runs}
