@@ -91,7 +91,7 @@ def _time_parts(t: Mapping[str, Array], joined_s: Array, serial_s: Array) -> dic
         "part_dense": per_device_s * (t["conv_s"] + t["matmul_s"] + t["attention_s"]),
         "part_thin": per_device_s * thin_s,
         "part_light": per_device_s * light_s,
-        "part_short": own["device"] * (1 - t["filled_s"] / t["raw_device_s"]),
+        "part_short": own["device"] * np.maximum(1 - t["filled_s"] / t["raw_device_s"], 0),
     }
 
 
