@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from joulecast.core.serving import BurstFigures, Serving  # noqa: TC001 (records are read by type)
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -200,6 +202,8 @@ class Workload:
     ----------
     samples : per epoch. input_shape : without the batch, ``None`` for the architecture's own.
     trainable_frac : share of the parameters that is trained, 0..1.
+    serving : of task ``serve``: how requests arrive; `precision` is then that of the weights and
+        `samples` the requests.
     """
 
     task: Task = "train"
@@ -214,6 +218,7 @@ class Workload:
     optimiser: str = "sgd"
     trainable_frac: float = 1.0
     loader_workers: int | None = None
+    serving: Serving | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +305,7 @@ class Measurement:
     energy_source : how each scope was got: ``nvml-counter``, ``rapl``, ``tdp-model``, ...
     duration_s : seconds of the measured window. samples : samples processed in it.
     idle_w : watts by scope, of the machine when idle. power_w : mean watts by scope.
+    burst : of task ``serve``: what the requests met.
     steady_sample_s, steady_power_w : seconds per sample and watts by scope of the steady part.
     gpu_util_frac, gpu_mem_util_frac : 0..1, means. meters : one report each.
     """
@@ -320,6 +326,7 @@ class Measurement:
     steady_power_w: Mapping[str, float] = field(default_factory=dict)
     meters: tuple[MeterReport, ...] = ()
     sampler_cpu_s: float | None = None
+    burst: BurstFigures | None = None
     notices: tuple[str, ...] = ()
 
     def net_energy_j(self, scope: str, idle_s: float | None = None) -> float | None:

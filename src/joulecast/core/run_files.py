@@ -209,7 +209,9 @@ def _reader(hint: Any, *, signed: bool = False) -> Reader:  # noqa: ANN401
         return _mapped(_reader(parts[1]))
     if is_dataclass(hint):
         return lambda value: _built(hint, value)
-    return _text if hint is str else _number(whole=hint is int, least=-_MOST if signed else 0)
+    if hint in (bool, str):
+        return _flag if hint is bool else _text
+    return _number(whole=hint is int, least=-_MOST if signed else 0)
 
 
 def _listed(item: Reader) -> Reader:
@@ -245,6 +247,12 @@ def _number(*, whole: bool, least: float) -> Reader:
         raise _wrong(value, "no whole number" if whole else "no number")
 
     return read
+
+
+def _flag(value: Any) -> bool:  # noqa: ANN401
+    if type(value) is not bool:
+        raise _wrong(value, "neither true nor false")
+    return value
 
 
 def _text(value: Any) -> str:  # noqa: ANN401
