@@ -264,11 +264,14 @@ def _fitted_from(regime: str, raw: dict[str, Any], folder: Path) -> Fitted:
         offset=raw["offset"],
         effects={t: _effects_from(v) for t, v in raw["effects"].items()},
         linear={t: _linear_from(v) for t, v in raw["linear"].items()},
-        booster={
-            t: trees.parse((folder / _booster_file(regime, t)).read_text(encoding="utf-8"))
-            for t in TARGETS
-        },
+        booster={t: trees.Stored(_there(folder / _booster_file(regime, t))) for t in TARGETS},
     )
+
+
+def _there(path: Path) -> Path:
+    """`path`, which has to exist."""
+    path.stat()
+    return path
 
 
 def _effects_from(raw: dict[str, Any]) -> DeviceEffects:

@@ -8,6 +8,7 @@ feature are combined beforehand, so that a row costs one look-up per feature.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from joulecast.core.errors import BadRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -64,6 +66,32 @@ class Trees:
         leaf = np.frexp(lowest.astype(np.float32))[1] - 1  # exact: a power of two
         answer: NDArray[np.float64] = self.value[np.arange(n_trees), leaf].sum(axis=1)
         return answer
+
+
+class Stored:
+    """Trees in a file, read when they are first asked: reading takes longer than answering."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def trees(self) -> Trees:
+        """The trees in the file.
+
+        Raises
+        ------
+        BadRecord
+            When it cannot be read as what `parse` reads.
+        """
+        try:
+            return parse(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, LookupError) as exc:
+            message = f"cannot read {self.path}: {exc}. Refit with 'joulecast train'"
+            raise BadRecord(message) from exc
+
+    def predict(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """As `Trees.predict`."""
+        return self.trees.predict(x)
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,15 +230,17 @@ def test_a_bundle_with_holes_is_a_bad_record(copy: Path) -> None:
 
 
 def test_corrupt_trees_are_a_bad_record(copy: Path) -> None:
-    """A model text without trees, or cut off within one, is a BadRecord."""
+    """A model text without trees, or cut off within one, is a BadRecord once it is asked."""
     path = next(copy.glob("*.lgb.txt"))
+    regime, target = path.name.removesuffix(".lgb.txt").split("-")
     text = path.read_text(encoding="utf-8")
     for spoilt in ("nothing", text.replace("leaf_value=", "leaf=", 1)):
         folder = copy.with_name(f"spoilt{len(spoilt)}")
         shutil.copytree(copy, folder)
         (folder / path.name).write_text(spoilt, encoding="utf-8")
-        with pytest.raises(BadRecord):
-            bundles.load(folder)
+        booster = bundles.load(folder).fitted[regime].booster[target]
+        with pytest.raises(BadRecord, match="joulecast train"):
+            booster.predict(np.zeros((1, len(features.FEATURES))))
 
 
 def test_no_bundle_is_not_fitted(copy: Path) -> None:

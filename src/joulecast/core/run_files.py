@@ -209,9 +209,8 @@ def _reader(hint: Any, *, signed: bool = False) -> Reader:  # noqa: ANN401
         return _mapped(_reader(parts[1]))
     if is_dataclass(hint):
         return lambda value: _built(hint, value)
-    if hint in (bool, str):
-        return _flag if hint is bool else _text
-    return _number(whole=hint is int, least=-_MOST if signed else 0)
+    own = {str: _text, bool: _flag}.get(hint)
+    return own or _number(whole=hint is int, least=-_MOST if signed else 0)
 
 
 def _listed(item: Reader) -> Reader:
