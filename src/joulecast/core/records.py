@@ -158,6 +158,8 @@ class Architecture:
     uncounted : operators seen whose multiply-adds could not be counted.
     active_params : parameters used per token (mixture of experts), else `params`.
     kv_bytes_per_token : bytes of key/value cache per token at 2 bytes a value.
+    state_bytes : recurrent state of one sequence (Mamba, linear attention), bytes; every token
+        reads and writes it.
     head_dim : width of one attention head.
     collection : where the definition comes from (joulecast, torchvision, keras, timm, llm, other).
     group : networks with the same group are near twins.
@@ -187,6 +189,7 @@ class Architecture:
     experts: int | None = None
     active_params: float | None = None
     kv_bytes_per_token: float | None = None
+    state_bytes: float | None = None
 
     @property
     def size_bytes(self) -> float:
