@@ -9,7 +9,10 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-OPTIONAL = ("torch", "fvcore", "sklearn", "lightgbm", "pandas", "fastapi", "uvicorn", "matplotlib")
+OPTIONAL = (
+    *("torch", "fvcore", "sklearn", "lightgbm", "pandas"),
+    *("fastapi", "uvicorn", "aiohttp", "matplotlib"),
+)
 
 # The same examples in every run, and no limit in time: a busy machine is no failure.
 settings.register_profile("steady", derandomize=True, deadline=None)

@@ -32,6 +32,7 @@ HOMES = {
     "typer": ("cli.py",),
     "fastapi": ("service*",),
     "uvicorn": ("service*", "cli.py"),
+    "aiohttp": ("profiler/serving/client.py",),
 }
 # Slow packages are imported inside the function that needs them, but where regressors are fitted.
 SLOW = {"sklearn", "lightgbm", "scipy", "pandas", "joblib", "pyarrow", "matplotlib"}
