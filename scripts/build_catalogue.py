@@ -26,6 +26,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from catalogue_hybrid import hybrid_from_config
+
 from joulecast.core.records import OpCount
 from joulecast.datasets.architectures import COLLECTIONS, TABLE, from_line, to_line
 from joulecast.profiler import _llm_parts as p
@@ -84,7 +86,10 @@ def llm_entries() -> list[Architecture]:
     configs = json.loads(LLM_CONFIGS.read_text(encoding="utf-8"))
     found = []
     for name, facts in configs.items():
-        entry = architecture_from_config(facts["config"], name=name)
+        mixed = "mixer" in facts["config"]
+        entry = (hybrid_from_config if mixed else architecture_from_config)(
+            facts["config"], name=name
+        )
         if facts.get("head") is True:
             entry = with_masked_head(entry, facts["config"]["vocab_size"])
         if facts.get("head") is False:
