@@ -10,7 +10,7 @@ import pytest
 from lightgbm import Booster, LGBMRegressor
 
 from joulecast.core.errors import BadRecord
-from joulecast.estimator import bundle, features, trees
+from joulecast.estimator import bundle, trees
 from joulecast.estimator.regressors import gradient_boosting
 
 if TYPE_CHECKING:
@@ -126,9 +126,15 @@ def test_a_text_without_trees_is_refused(text: str) -> None:
         trees.parse(text)
 
 
+def width(text: str) -> int:
+    """Number of features that a model text was fitted on."""
+    (largest,) = re.findall(r"max_feature_idx=(\d+)", text)
+    return int(largest) + 1
+
+
 def complete(text: str) -> str:
     """The shipped text with the lines that only LightGBM itself asks for."""
-    infos = " ".join(["[-inf:inf]"] * len(features.FEATURES))
+    infos = " ".join(["[-inf:inf]"] * width(text))
     return (
         text.replace("\nTree=0\n", f"\nfeature_infos={infos}\n\nTree=0\n", 1) + "\nend of trees\n"
     )
@@ -140,7 +146,7 @@ def test_the_shipped_trees_are_answered_alike(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     thresholds = [float(t) for line in re.findall(r"threshold=(.+)", text) for t in line.split()]
     rng = np.random.default_rng(1)
-    x = rng.normal(size=(4_000, len(features.FEATURES))) * 3
+    x = rng.normal(size=(4_000, width(text))) * 3
     x[:2_000] = rng.choice([*thresholds, 0.0, 1e-36, -1e-35], size=(2_000, x.shape[1]))
     theirs = np.asarray(Booster(model_str=complete(text)).predict(x))
     assert np.abs(trees.parse(text).predict(x) - theirs).max() <= 1e-9

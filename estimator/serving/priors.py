@@ -1,0 +1,57 @@
+"""What is believed of the serving model's coefficients before any run: value and width.
+
+Efficiencies stand near what hardware can do and move little; overheads of software are open.
+"""
+
+from __future__ import annotations
+
+PRIORS: dict[str, tuple[float, float]] = {
+    # name: (value, standard deviation of its logarithm)
+    "weights_bandwidth": (0.80, 0.07),
+    "experts_bandwidth": (0.60, 0.2),
+    "kv_bandwidth": (0.60, 0.2),
+    "decode_compute": (0.45, 0.3),
+    "prefill_compute": (0.50, 0.3),
+    "narrow_compute": (0.70, 0.3),
+    "widen_weights": (0.80, 0.15),
+    "cpu_bandwidth": (0.60, 0.3),
+    "cpu_compute": (0.40, 0.4),
+    "routing_spread": (0.65, 0.2),
+    "state_bandwidth": (0.70, 0.2),
+    "layer_2023_s": (6.0e-5, 0.5),
+    "layer_2024_s": (4.0e-5, 0.5),
+    "layer_2025_s": (1.5e-5, 0.5),
+    "fixed_2023_s": (3.0e-3, 0.5),
+    "fixed_2024_s": (5.0e-3, 0.5),
+    "fixed_2025_s": (2.0e-3, 0.5),
+    "sequence_2023_s": (8.0e-5, 0.5),
+    "sequence_2024_s": (3.0e-4, 0.5),
+    "sequence_2025_s": (3.0e-5, 0.5),
+    "eager_layer_s": (4.0e-4, 0.4),
+    "eager_fixed_s": (7.0e-3, 0.5),
+    "eager_sequence_s": (1.0e-4, 0.5),
+    "expert_layer_s": (3.0e-5, 0.5),
+    "block_layer_s": (4.5e-5, 0.4),
+    "newer_overhead": (1.5, 0.3),
+    "trtllm_overhead": (0.70, 0.3),
+    "sglang_overhead": (1.00, 0.3),
+    "link_efficiency": (0.70, 0.15),
+    "link_latency_s": (1.0e-5, 0.5),
+    "imbalance": (0.20, 0.5),
+    "loaded_idle": (0.08, 0.4),
+    "awake": (0.12, 0.3),
+    "memory_power": (0.65, 0.2),
+    "gddr_power": (1.50, 0.15),
+    "kv_power": (1.20, 0.2),
+    "compute_power": (1.10, 0.2),
+    "layer_power": (0.25, 0.3),
+    "eager_power": (0.10, 0.4),
+    "comm_power": (0.35, 0.3),
+    "host_power": (0.12, 0.4),
+    "memory_share": (0.30, 0.4),
+    "throttle": (0.50, 0.15),
+    "limit_margin": (0.97, 0.02),
+    "host_awake": (0.05, 0.5),
+    "host_busy": (0.10, 0.5),
+    "dram_activity": (0.20, 0.4),
+}
