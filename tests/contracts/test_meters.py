@@ -16,11 +16,14 @@ import pytest
 from joulecast.core.errors import MeterUnavailable
 from joulecast.core.records import MEASURED_SOURCES
 from joulecast.datasets.hardware import machine
-from joulecast.profiler.meters import SCOPES, Meter, MeterContext, kind, names, probe
+from joulecast.profiler.meters import SCOPES, Meter, MeterContext, kind, names, probe, prometheus
+from joulecast.profiler.serving.scrape_http import fetch
 from tests.fakes.amdsmi import FakeAmdSmi, mi100, mi300
 from tests.fakes.clock import FakeClock
 from tests.fakes.nvml import FakeNvml, a100, rtx4070_laptop
+from tests.fakes.pages import Pages
 from tests.fakes.powercap import laptop, two_sockets, write_host
+from tests.fakes.scrapes import DCGM_A100
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,12 +71,21 @@ def stated(context: MeterContext, _: pytest.MonkeyPatch) -> MeterContext:
     return replace(context, options={"power_w": "65"})
 
 
+def elsewhere(context: MeterContext, patch: pytest.MonkeyPatch) -> MeterContext:
+    """A page of DCGM's exporter on loopback, its answer kept after it is gone."""
+    with Pages({"/metrics": DCGM_A100}) as pages:
+        text = fetch(f"{pages.root}/metrics")
+    patch.setattr(prometheus, "fetch", lambda *_: text)
+    return replace(context, options={"url": f"{pages.root}/metrics"})
+
+
 MACHINES: dict[str, Callable[[MeterContext, pytest.MonkeyPatch], MeterContext]] = {
     "amdsmi": amd,
     "constant": stated,
     "cpu_load": known,
     "dram_formula": known,
     "nvml": nvidia,
+    "prometheus": elsewhere,
     "rapl": server,
     "replay": recorded,
 }

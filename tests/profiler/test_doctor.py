@@ -85,7 +85,7 @@ def test_every_meter_is_examined_and_every_refusal_has_a_fix(rig: Rig) -> None:
         assert check.fix
         assert check.power_w is None
     assert bases(report) == dict.fromkeys(("gpu", "cpu", "dram"), ("missing", ()))
-    assert {c.name for c in report.meters if c.on_request} == {"constant", "replay"}
+    assert {c.name for c in report.meters if c.on_request} == {"constant", "prometheus", "replay"}
 
 
 def test_live_watts_of_every_sensor(rig: Rig) -> None:

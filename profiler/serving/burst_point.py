@@ -1,0 +1,170 @@
+"""One rate point: a load sent while a session measures, kept whatever ends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from joulecast.core.errors import JoulecastError
+from joulecast.profiler.serving.burst import Burst
+from joulecast.profiler.serving.load import send
+from joulecast.profiler.serving.outcomes import Load, LoadPlan
+from joulecast.profiler.serving.scrape_watch import Plan, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from joulecast.core.records import Run
+    from joulecast.profiler.clock import Clock
+    from joulecast.profiler.serving.outcomes import Outcome, Prompt, Target
+    from joulecast.profiler.serving.scrape import ServerState
+    from joulecast.profiler.serving.scrape_watch import Look
+    from joulecast.profiler.session import Session
+
+HOPELESS = 20
+"""Requests in a row that reached nobody, after which a load ends."""
+_TRIES = 3
+_GONE = ("connection refused", "connection failed", "not streaming")
+_ADVICE = {
+    "connection refused": "Is the server up, and is this its port?",
+    "connection failed": "Is the server up, and is this its address?",
+    "not streaming": "Take the server itself, not a proxy that collects its answers",
+    "stalled": "Give --timeout a longer time if it is slow, or restart it",
+    "HTTP 401": "Give the variable that holds the key: --api-key NAME",
+    "HTTP 403": "Give the variable that holds the key: --api-key NAME",
+    "HTTP 404": "Give the address up to and with /v1, and the model's name as the server has it",
+    "HTTP 429": "It refuses even a single request: wait, or raise its limit",
+}
+
+
+class Unserved(JoulecastError):
+    """A server that does not answer even one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is to be measured at one rate.
+
+    Attributes
+    ----------
+    warmup_s, seconds : before the measured window, and of it. look : at the server's metrics.
+    """
+
+    target: Target
+    plan: LoadPlan
+    warmup_s: float
+    seconds: float
+    look: Look | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Requests that have ended so far."""
+
+    answered: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What came of an attempt.
+
+    Attributes
+    ----------
+    burst : ``None`` if it ended before the window opened. ended_by : what the user did to end it.
+    """
+
+    run: Run
+    load: Load
+    burst: Burst | None
+    ended_by: BaseException | None = None
+
+
+def first_answer(target: Target, prompts: Iterator[Prompt], clock: Clock) -> Outcome:
+    """The outcome of one request sent alone, so that a server that cannot be used is told at once.
+
+    Raises
+    ------
+    Unserved
+        If none of three such requests is answered.
+    """
+    plan = LoadPlan(1000.0, 0.001, "constant", drain_s=target.timeout_s)
+    outcome = None
+    for _ in range(_TRIES):
+        outcome = send(target, plan, prompts, clock=clock).outcomes[0]
+        if not outcome.error:
+            return outcome
+        if outcome.error.partition(":")[0] in (*_GONE, "stalled", "cut off"):
+            break
+    error = outcome.error if outcome is not None else "no prompt"
+    error = error.replace("cut off: no whole answer when the waiting ended", "stalled: no answer")
+    advice = _ADVICE.get(error.partition(":")[0], "Look into the server's log")
+    message = f"{target.url} with model '{target.model}' answers no request: {error}. {advice}"
+    raise Unserved(message)
+
+
+def measure(
+    attempt: Attempt,
+    session: Session,
+    prompts: Iterator[Prompt],
+    clock: Clock,
+    on_look: Callable[[float, Seen, ServerState | None], None] | None = None,
+) -> Measured:
+    """The load, and the session's run around it; what the user ends early is kept.
+
+    Parameters
+    ----------
+    on_look : told about once a second of the seconds since the start and of what was seen.
+    """
+    tally = _Tally()
+
+    def told(elapsed_s: float, state: ServerState | None) -> None:
+        if on_look is not None:
+            on_look(elapsed_s, Seen(tally.answered, tally.failed), state)
+
+    watch = Watch(session, Plan(attempt.warmup_s, attempt.seconds), clock, attempt.look, told)
+    ended_by: BaseException | None = None
+    session.start()
+    watch.start()
+    began_s = clock.monotonic_s()
+    try:
+        load = send(attempt.target, attempt.plan, prompts, tally.take, clock)
+    except (KeyboardInterrupt, SystemExit) as exc:  # what came so far is kept, the end handed on
+        ended_by = exc
+        load = Load(attempt.plan, began_s, tuple(tally.outcomes), 0.0, stopped_early=True)
+    finally:
+        watch.stop()
+        run = session.stop()
+    if load.stopped_early and ended_by is None and not tally.hopeless:
+        ended_by = KeyboardInterrupt()
+    ends = watch.window_s()
+    if ends is None or ends[1] <= ends[0]:
+        return Measured(run, load, None, ended_by)
+    burst = Burst(load, ends[0] - load.started_s, ends[1] - load.started_s, watch.server())
+    return Measured(run, load, burst, ended_by)
+
+
+class _Tally:
+    """Outcomes as they end; says when nobody is there any more."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.answered = 0
+        self.failed = 0
+        self._in_a_row = 0
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the server is gone."""
+        return self._in_a_row >= HOPELESS
+
+    def take(self, outcome: Outcome) -> bool:
+        """Count it; ``False`` to end the load."""
+        self.outcomes.append(outcome)
+        if not outcome.error:
+            self.answered += 1
+        else:
+            self.failed += 1
+        gone = outcome.error.partition(":")[0] in _GONE
+        self._in_a_row = self._in_a_row + 1 if gone else 0
+        return not self.hopeless
