@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from joulecast.api import estimate, predict_table, train
+    from joulecast.api_plan import plan
+    from joulecast.api_serving import estimate_serving
     from joulecast.core.errors import JoulecastError
     from joulecast.core.records import (
         Architecture,
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
         Setup,
         Workload,
     )
+    from joulecast.core.serving_estimate import ServingEstimate
     from joulecast.estimator.extrapolate_epochs import extrapolate_epochs
     from joulecast.estimator.extrapolate_steps import extrapolate_steps
     from joulecast.estimator.extrapolate_trace import extrapolate_trace
@@ -37,20 +40,25 @@ __all__ = [
     "Machine",
     "Measurement",
     "Run",
+    "ServingEstimate",
     "Session",
     "Setup",
     "Workload",
     "__version__",
     "estimate",
+    "estimate_serving",
     "extrapolate_epochs",
     "extrapolate_steps",
     "extrapolate_trace",
+    "plan",
     "predict_table",
     "train",
 ]
 
 _HOMES = {
     "joulecast.api": ("estimate", "predict_table", "train"),
+    "joulecast.api_plan": ("plan",),
+    "joulecast.api_serving": ("estimate_serving",),
     "joulecast.core.errors": ("JoulecastError",),
     "joulecast.core.records": (
         "Architecture",
@@ -62,6 +70,7 @@ _HOMES = {
         "Setup",
         "Workload",
     ),
+    "joulecast.core.serving_estimate": ("ServingEstimate",),
     "joulecast.estimator.extrapolate_epochs": ("extrapolate_epochs",),
     "joulecast.estimator.extrapolate_steps": ("extrapolate_steps",),
     "joulecast.estimator.extrapolate_trace": ("extrapolate_trace",),

@@ -150,15 +150,24 @@ def predict_table(table: Any) -> Any:  # noqa: ANN401 (DataFrame, mapping or lis
 
 
 def card() -> dict[str, Any]:
-    """The stored accuracy card of the shipped predictor; only `train` computes it."""
+    """The stored accuracy card of the shipped predictor, that of model servers under ``serving``.
+
+    Only `train` computes them.
+    """
+    from joulecast.estimator.bundle import CARD, PRETRAINED
+    from joulecast.estimator.serving import bundle as serving
+
+    served = _stored_card(serving.PRETRAINED / serving.CARD)
+    return _stored_card(PRETRAINED / CARD) | {"serving": served}
+
+
+def _stored_card(path: Path) -> dict[str, Any]:
     import json
 
     from joulecast.core.errors import BadRecord, NotFitted
-    from joulecast.estimator.bundle import CARD, PRETRAINED
 
-    path = PRETRAINED / CARD
     if not path.is_file():
-        message = f"no accuracy card in {PRETRAINED}. 'joulecast train' writes one"
+        message = f"no accuracy card in {path.parent}. 'joulecast train' writes one"
         raise NotFitted(message)
     try:
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -179,23 +188,42 @@ def train(
 
     Parameters
     ----------
-    runs : CSV files with the columns of the runs table.
+    runs : CSV files with the columns of the runs table, or of the table of model servers (those
+        with ``model_id``). Only what tables are given for is refitted.
     out : folder for the bundle, default the installed one. seed : same seed, same files.
     """
     from importlib.util import find_spec
 
     from joulecast.core.errors import MissingExtra
-    from joulecast.datasets import runs_table
+    from joulecast.datasets import runs_table, serving_table
+    from joulecast.estimator import train as common
     from joulecast.estimator.bundle import PRETRAINED
+    from joulecast.estimator.serving import train as serving
 
     for package in ("sklearn", "lightgbm", "joblib"):
         if find_spec(package) is None:
             raise MissingExtra(package, "train", "refitting the predictor")
-    from joulecast.estimator.train import train as fit_and_validate
-
     paths = [Path(p) for p in runs]
-    records = [run for path in paths for run in runs_table.load(path)]
-    return fit_and_validate(records, paths, Path(out) if out else PRETRAINED, seed, progress)
+    served = [path for path in paths if _is_of_servers(path)]
+    rest = [path for path in paths if path not in served]
+    folder, card = Path(out) if out else PRETRAINED, {}
+    if rest or not served:
+        records = [run for path in rest for run in runs_table.load(path)]
+        card = common.train(records, rest, folder, seed, progress)
+    if served:
+        records = [run for path in served for run in serving_table.load(path)]
+        card["serving"] = serving.train(records, served, folder, seed, progress)
+    return card
+
+
+def _is_of_servers(path: Path) -> bool:
+    """Whether a table holds runs of model servers: its head names ``model_id``."""
+    import csv
+
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return "model_id" in next(csv.reader(file), [])
 
 
 def model_names() -> list[str]:

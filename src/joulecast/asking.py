@@ -86,11 +86,14 @@ def task_of(task: str | None, architecture: Architecture) -> Task:
         if architecture.collection == "llm" or architecture.kv_bytes_per_token:
             message = (
                 f"{architecture.name} is a language model: say what it does. "
-                "Use --task train or --task infer with --seq-len N (serving is not predicted yet)"
+                "Use --rps R to serve it, --task train or --task infer with --seq-len N"
             )
             raise BadInput(message)
         return "train"
-    message = f"unknown task '{task}'. Use train or infer (serving is not predicted yet)"
+    message = (
+        f"task '{task}' cannot be estimated here. Use train or infer, "
+        "or joulecast.estimate_serving (--rps R) for a model server"
+    )
     raise BadInput(message)
 
 
@@ -243,13 +246,13 @@ def notices(setup: Setup, *, samples_given: bool) -> tuple[str, ...]:
         out.append(f"sequence length not given: {a.input_shape[0]} tokens assumed")
     if a.uncounted:
         out.append(f"not counted in {a.name}: {', '.join(a.uncounted[:4])}")
-    out += _device_notices(setup.machine)
+    out += device_notices(setup.machine)
     if w.task == "train" and setup.machine.n_gpus > 1:
         out.append(f"data parallel on {setup.machine.n_gpus} GPUs; batch size is per GPU")
     return tuple(out)
 
 
-def _device_notices(machine: Machine) -> list[str]:
+def device_notices(machine: Machine) -> list[str]:
     """Facts that had to be guessed, and power limits that boards do not accept."""
     out = []
     device, limit_w = machine.accelerator, machine.gpu_power_limit_w

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from joulecast.core.records import Estimate
+    from joulecast.core.serving_estimate import ServingEstimate
     from joulecast.pricing import Budget, Tariff
 
 ANSWERED, BUG, BAD_INPUT, BREACHED, NOT_MEASURED = 0, 1, 2, 3, 4
@@ -97,16 +98,34 @@ def _ask(ask: argparse.Namespace) -> int:
             "--list-models and --list-hw show what is known"
         )
         raise BadInput(message)
-    from joulecast.pricing import priced
+    from joulecast.options_serving import is_serving
 
-    answer = priced(_estimated(ask), _tariff(ask), _budget(ask))
+    ask_it = _server if is_serving(ask) else _run
+    answer, screen = ask_it(ask)
     if ask.json:
         _print_json(answer.to_dict())
         for notice in answer.notices:
             _tell(f"note: {notice}")
     else:
-        _print_screen(answer, ask)
+        _say(screen())
     return _verdict(answer, ask)
+
+
+def _run(ask: argparse.Namespace) -> tuple[Estimate, Callable[[], str]]:
+    """The answer about a run, and what draws its screen."""
+    from joulecast.pricing import priced
+
+    answer = priced(_estimated(ask), _tariff(ask), _budget(ask))
+    return answer, lambda: _screen(answer, ask)
+
+
+def _server(ask: argparse.Namespace) -> tuple[ServingEstimate, Callable[[], str]]:
+    """The answer about a model server, and what draws its screen."""
+    from joulecast import command_serving
+    from joulecast.pricing import priced
+
+    answer = priced(command_serving.estimated(ask), _tariff(ask), _budget(ask))
+    return answer, lambda: command_serving.screen(answer, ask)
 
 
 def _estimated(ask: argparse.Namespace) -> Estimate:
@@ -118,18 +137,19 @@ def _estimated(ask: argparse.Namespace) -> Estimate:
     return api.estimate(ask.model, ask.hw, **{"task": None, **given})
 
 
-def _print_screen(answer: Estimate, ask: argparse.Namespace) -> None:
+def _screen(answer: Estimate, ask: argparse.Namespace) -> str:
     from joulecast.render import MAX_NOTES, one_screen
 
     notes = None if ask.explain else MAX_NOTES
-    _say(one_screen(answer, currency=ask.currency, max_notes=notes))
-    if ask.explain:
-        from joulecast.explain import explanation
+    text = one_screen(answer, currency=ask.currency, max_notes=notes)
+    if not ask.explain:
+        return text
+    from joulecast.explain import explanation
 
-        _say(explanation(answer))
+    return text + explanation(answer)
 
 
-def _verdict(answer: Estimate, ask: argparse.Namespace) -> int:
+def _verdict(answer: Estimate | ServingEstimate, ask: argparse.Namespace) -> int:
     """The exit code; one line on stderr for each condition that fails."""
     from joulecast.pricing import breaches
 
@@ -221,6 +241,19 @@ def _profile(ask: argparse.Namespace) -> int:
     return profile(ask)
 
 
+def _plan(ask: argparse.Namespace) -> int:
+    from joulecast import command_serving
+
+    answer = command_serving.planned(ask, _tariff(ask))
+    if ask.json:
+        _print_json(answer.to_dict())
+        for notice in answer.notices:
+            _tell(f"note: {notice}")
+    else:
+        _say(command_serving.plan_screen(answer, ask))
+    return ANSWERED
+
+
 def _doctor(ask: argparse.Namespace) -> int:
     from joulecast.profiling import doctor
 
@@ -237,6 +270,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "estimate": _ask,
     "profile": _profile,
     "doctor": _doctor,
+    "plan": _plan,
     "predict": _predict,
     "accuracy": _accuracy,
     "dataset": _dataset,

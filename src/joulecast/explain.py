@@ -22,16 +22,16 @@ def explanation(estimate: Estimate, *, width: int = WIDTH) -> str:
     """Shares of time and power, what moved the answer, the learners, the nearest groups."""
     told = estimate.explanation or {}
     blocks = (
-        _shares(
+        shares(
             "where the time goes (terms overlap: the largest hides most of the others)",
             told.get("time_terms_s"),
             format_duration,
         ),
-        _shares("where the power goes", told.get("power_terms_w"), _watts),
+        shares("where the power goes", told.get("power_terms_w"), watts),
         _features(told.get("features") or ()),
         _learners(told.get("learners") or {}, estimate.energy_j),
         _calibration(told.get("calibration") or {}),
-        _nearest(told.get("nearest") or estimate.evidence, width),
+        nearest_groups(told.get("nearest") or estimate.evidence, width),
     )
     text = "\n\n".join("\n".join(lines) for lines in map(list, blocks) if lines)
     return f"\n{text}\n" if text else "\nno explanation comes with this answer\n"
@@ -54,11 +54,12 @@ def _calibration(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"    {run['model']} on {run['device']}, {run['n']} measured: {', '.join(parts)}"
 
 
-def _watts(power_w: float) -> str:
+def watts(power_w: float) -> str:
+    """Power as a person reads it."""
     return format_si(power_w, "W")
 
 
-def _shares(
+def shares(
     title: str,
     terms: Mapping[str, float] | None,
     show: Callable[[float], str],
@@ -107,7 +108,8 @@ def _learners(learners: Mapping[str, float], energy_j: float) -> Iterator[str]:
     yield f"    {'   '.join(shown)}"
 
 
-def _nearest(groups: Iterable[Any], width: int) -> Iterator[str]:
+def nearest_groups(groups: Iterable[Any], width: int) -> Iterator[str]:
+    """The measured groups that the answer leans on, one a line."""
     lines = [_group(group) for group in groups][:_MOST]
     if not lines:
         return

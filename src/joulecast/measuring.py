@@ -172,9 +172,10 @@ def open_here(hardware: str | Path | Machine, choice: MeterChoice) -> Here:
 
 
 def _asked_for(name: str, context: meters_of.MeterContext) -> list[Meter]:
-    """The meters that `name` spells; what stands behind a colon are its watts and its scope."""
-    kind, *settings = name.split(":")
-    options = dict(zip(("power_w", "scope"), settings, strict=False))
+    """The meters that `name` spells; behind a colon stand watts and scope, or a page's address."""
+    kind, _, rest = name.partition(":")
+    settings = dict(zip(("power_w", "scope"), rest.split(":"), strict=False)) if rest else {}
+    options = {"url": rest} if kind == "prometheus" and rest else settings
     return meters_of.probe(kind, replace(context, options=options))
 
 

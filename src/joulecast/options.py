@@ -140,12 +140,17 @@ def estimate_parser(prog: str = "estimate") -> Parser:
 
 def fill_estimate(parser: argparse.ArgumentParser) -> None:
     """Add the options of `estimate` to `parser`."""
+    from joulecast.options_serving import fill_serving
+
     option = parser.add_argument
     option("--model", metavar="NAME", help="network: a catalogue name, or a config.json")
     option("--hw", metavar="NAME", help="machine: an id such as hc3, a GPU, a TOML file, or auto")
     _workload(parser.add_argument_group("what is run"))
-    _machine(parser.add_argument_group("on what"))
-    _price(parser.add_argument_group("CO2e, money and budgets"))
+    fill_serving(parser.add_argument_group("a model server instead (language models)"))
+    _loads(parser.add_argument_group("on what"))
+    prices = parser.add_argument_group("CO2e, money and budgets")
+    fill_tariff(prices)
+    _budgets(prices)
     _output(parser.add_argument_group("the answer"))
 
 
@@ -190,7 +195,9 @@ def joulecast_parser() -> Parser:
         listing.add_argument("--json", action="store_true", help="as one JSON object")
     verbs.add_parser("version", help="print the version", allow_abbrev=False)
     from joulecast.options_profile import add_verbs
+    from joulecast.options_serving import add_plan
 
+    add_plan(verbs)
     add_verbs(verbs)
     return parser
 
@@ -201,7 +208,7 @@ def _version(parser: argparse.ArgumentParser) -> None:
 
 def _workload(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
     add = group.add_argument
-    add("--task", choices=("train", "infer", "inference"), help="default: train")
+    add("--task", choices=("train", "infer", "inference", "serve"), help="default: train")
     add("--epochs", type=number(0, 1e6, above=True), metavar="N", help="default: 1")
     add("--samples", type=number(1, 1e13, whole=True), metavar="N", help="per epoch (50,000)")
     add("--batch-size", type=number(1, 1e7, whole=True), metavar="N", help="default: 128")
@@ -213,20 +220,28 @@ def _workload(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class pri
     add("--trainable-frac", type=number(0, 1), metavar="F", help="share of parameters trained")
 
 
-def _machine(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
+def fill_machine(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
+    """Add what may be said about the machine of any task to `group`."""
     add = group.add_argument
     add("--gpus", dest="n_gpus", type=number(1, 1e5, whole=True), metavar="N", help="how many")
     limit = number(1, 1e5)
     add("--power-limit", dest="power_limit_w", type=limit, metavar="W", help="per GPU")
-    workers = number(0, 4096, whole=True)
-    add("--workers", dest="loader_workers", type=workers, metavar="N", help="data loaders")
     scopes = ("gpu", "cpu", "dram", "system", "wall")
     add("--scope", choices=scopes, help="what is counted (system = gpu + cpu + dram)")
     add("--force", action="store_true", help="answer even if the weights do not fit")
 
 
-def _price(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
-    add, some = group.add_argument, number(0, 1e12, above=True)
+def _loads(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
+    fill_machine(group)
+    workers = number(0, 4096, whole=True)
+    group.add_argument(
+        "--workers", dest="loader_workers", type=workers, metavar="N", help="data loaders"
+    )
+
+
+def fill_tariff(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
+    """Add what a kilowatt-hour stands for to `group`."""
+    add = group.add_argument
     add("--region", metavar="CODE", help="grid whose yearly average is used: DE, US, ... WORLD")
     add("--carbon-intensity", type=number(0, 5000), metavar="G", help="g CO2e per kWh instead")
     add("--price", type=number(0, 1e4), metavar="P", help="money per kWh")
@@ -234,6 +249,10 @@ def _price(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class privat
     add(
         "--pue", type=number(1, 5), default=1.0, metavar="F", help="facility overhead on CO2e, cost"
     )
+
+
+def _budgets(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
+    add, some = group.add_argument, number(0, 1e12, above=True)
     add("--max-kwh", type=some, metavar="KWH", help="energy budget (without PUE)")
     add("--max-carbon", type=some, metavar="G", help="budget in grams of CO2e")
     add("--max-cost", type=some, metavar="P", help="budget in money; needs --price")

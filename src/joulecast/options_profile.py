@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from joulecast.core.units import parse_duration_s
 from joulecast.options import Parser, existing, input_shape, number
+from joulecast.options_burst import fill_burst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,6 +97,8 @@ def add_verbs(verbs: Any) -> None:  # noqa: ANN401 (argparse keeps its class pri
     hardware = _kind(kinds, "hardware", "a machine that is not in the catalogue (2-3 minutes)")
     hardware.add_argument("--quick", action="store_true", help="20 s instead, less sure")
     hardware.add_argument("--toml", type=Path, metavar="FILE", help="where its description goes")
+    burst = _kind(kinds, "burst", "a model server at one request rate or several")
+    fill_burst(burst, duration)
     doctor = verbs.add_parser("doctor", help="what can be measured here", allow_abbrev=False)
     _machine(doctor)
     dataset = verbs.add_parser("dataset", help="work with run records", allow_abbrev=False)

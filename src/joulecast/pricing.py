@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from joulecast.core.errors import BadInput
 from joulecast.core.units import energy_j_to_kwh
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from joulecast.core.records import Estimate
+    from joulecast.core.serving_estimate import ServingEstimate
+    from joulecast.planning_records import PlanOption
+
+Answer = TypeVar("Answer", "Estimate", "ServingEstimate", "PlanOption")
+"""Whatever has an energy with an interval: a run, a server or several of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Budget:
     cost: float | None = None
 
 
-def priced(answer: Estimate, tariff: Tariff, budget: Budget) -> Estimate:
+def priced(answer: Answer, tariff: Tariff, budget: Budget) -> Answer:
     """`answer` with CO2e and cost where they were asked for; the PUE multiplies both.
 
     A carbon budget without a region is held against the world average, and a notice says so.
@@ -85,7 +90,9 @@ def _intensity(tariff: Tariff, *, wanted: bool) -> tuple[float | None, str]:
     return found.g_per_kwh, found.label
 
 
-def breaches(answer: Estimate, tariff: Tariff, budget: Budget) -> Iterator[tuple[bool, str]]:
+def breaches(
+    answer: Estimate | ServingEstimate, tariff: Tariff, budget: Budget
+) -> Iterator[tuple[bool, str]]:
     """For each budget that is in danger: whether the expected value breaks it, and a sentence."""
     spread = answer.energy_high_j / answer.energy_j if answer.energy_j > 0 else 1.0
     for option, limit, value, unit in (

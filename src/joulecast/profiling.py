@@ -57,6 +57,10 @@ def _profile(ask: argparse.Namespace) -> int:
         from joulecast.profiling_networks import measure_network
 
         return measure_network(ask)
+    if ask.kind == "burst":
+        from joulecast.profiling_burst import measure_bursts
+
+        return measure_bursts(ask)
     from joulecast import profiling_machine
 
     if ask.kind == "idle":

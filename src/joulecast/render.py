@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from joulecast.core.records import Estimate, Workload
+    from joulecast.core.serving_estimate import ServingEstimate
 
 WIDTH = 100
 MAX_NOTES = 4
@@ -38,7 +39,7 @@ _MEASURED_HERE = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
     """One line of figures: what, how much, between which bounds, and remarks."""
 
     label: str
@@ -62,9 +63,9 @@ def one_screen(
     max_notes : how many notices are shown, ``None`` for all.
     """
     lines = [*_head(estimate, width), ""]
-    rows = [_energy(estimate), _time(estimate), _Row("power", format_si(estimate.power_w, "W"))]
-    rows += [*_carbon(estimate), *_cost(estimate, currency)]
-    lines += _aligned(rows, width)
+    rows = [_energy(estimate), _time(estimate), Row("power", format_si(estimate.power_w, "W"))]
+    rows += [*carbon_rows(estimate), *cost_rows(estimate, currency)]
+    lines += aligned(rows, width)
     lines += labelled("basis", _basis(estimate), width)
     if estimate.next_measurement:
         lines += labelled("sharpen", estimate.next_measurement, width)
@@ -129,7 +130,7 @@ def _passes(workload: Workload) -> str:
     return f"{workload.epochs:,g} passes" if workload.epochs != 1 else ""
 
 
-def _energy(estimate: Estimate) -> _Row:
+def _energy(estimate: Estimate) -> Row:
     scale, unit = energy_scale(estimate.energy_j)
     low, value, high = (
         e / scale for e in (estimate.energy_low_j, estimate.energy_j, estimate.energy_high_j)
@@ -149,20 +150,21 @@ def _energy(estimate: Estimate) -> _Row:
     if split:
         remark += f"   {'  '.join(split)}"
     span = f"{low:,.{digits}f} - {high:,.{digits}f}"
-    return _Row("energy", f"{value:,.{digits}f} {unit}", span, remark)
+    return Row("energy", f"{value:,.{digits}f} {unit}", span, remark)
 
 
-def _time(estimate: Estimate) -> _Row:
+def _time(estimate: Estimate) -> Row:
     low, high = format_duration(estimate.duration_low_s), format_duration(estimate.duration_high_s)
     if high.endswith("min") and " h " in high and estimate.duration_low_s >= S_PER_H:
         hours, minutes = divmod(round(estimate.duration_low_s / S_PER_MIN), 60)
         low, high = f"{hours} h {minutes:02d}", high.removesuffix(" min")
     elif low.split()[1:] == high.split()[1:]:  # 41 s, 66 s
         low = low.split()[0]
-    return _Row("time", format_duration(estimate.duration_s), f"{low} - {high}")
+    return Row("time", format_duration(estimate.duration_s), f"{low} - {high}")
 
 
-def _carbon(estimate: Estimate) -> Iterator[_Row]:
+def carbon_rows(estimate: Estimate | ServingEstimate) -> Iterator[Row]:
+    """The line of CO2e, where it was asked for."""
     if estimate.carbon_g is None:
         return
     scale, unit = (1000.0, "kg") if estimate.carbon_g >= 1000 else (1.0, "g")
@@ -172,7 +174,8 @@ def _carbon(estimate: Estimate) -> Iterator[_Row]:
     yield _proportional("CO2e", estimate.carbon_g / scale, unit, estimate, ", ".join(remark))
 
 
-def _cost(estimate: Estimate, currency: str) -> Iterator[_Row]:
+def cost_rows(estimate: Estimate | ServingEstimate, currency: str) -> Iterator[Row]:
+    """The line of the cost, where it was asked for."""
     if estimate.cost is None:
         return
     rate = estimate.price_per_kwh
@@ -184,18 +187,19 @@ def _proportional(
     label: str,
     value: float,
     unit: str,
-    estimate: Estimate,
+    estimate: Estimate | ServingEstimate,
     remark: str,
-) -> _Row:
+) -> Row:
     """A figure that is a constant times the energy, with the energy's relative bounds."""
     factor = value / estimate.energy_j if estimate.energy_j else 0.0
     low, high = factor * estimate.energy_low_j, factor * estimate.energy_high_j
     digits = decimals(value, low)
     span = f"{low:,.{digits}f} - {high:,.{digits}f}"
-    return _Row(label, f"{value:,.{digits}f} {unit}".rstrip(), span, remark)
+    return Row(label, f"{value:,.{digits}f} {unit}".rstrip(), span, remark)
 
 
-def _aligned(rows: list[_Row], width: int) -> Iterator[str]:
+def aligned(rows: list[Row], width: int) -> Iterator[str]:
+    """Lines of `rows`, values and spans below each other; long remarks get lines of their own."""
     value = max(len(row.value) for row in rows)
     span = max(len(row.span) for row in rows)
     indent = " " * _INDENT

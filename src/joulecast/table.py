@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from joulecast import table_serving
 from joulecast.core.errors import BadInput, JoulecastError
 from joulecast.datasets import runs_table
 from joulecast.estimator import bundle as bundles
 from joulecast.estimator import predictor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -96,34 +97,44 @@ def _in_chunks(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def predict_chunk(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """`rows` with `OUTPUTS` added; an unanswerable row keeps blanks and says why in ``notices``."""
     out: list[dict[str, Any]] = [{**row, **_BLANK} for row in rows]
-    setups: list[Setup] = []
-    places: list[int] = []
+    runs: list[tuple[int, Setup]] = []
+    servers: list[tuple[int, Setup]] = []
     for i, row in enumerate(rows):
-        setup = _setup_or_refusal(row)
+        serving = table_serving.is_serving(row)
+        setup = _setup_or_refusal(row, *(_SERVER if serving else _RUN))
         if isinstance(setup, str):
             out[i]["notices"] = setup
         else:
-            setups.append(setup)
-            places.append(i)
-    if setups:
-        _fill(out, places, setups)
+            (servers if serving else runs).append((i, setup))
+    if runs:
+        _fill(out, *map(list, zip(*runs, strict=True)))
+    if servers:
+        table_serving.fill(out, *map(list, zip(*servers, strict=True)))
     return out
 
 
-def _setup_or_refusal(row: Mapping[str, Any]) -> Setup | str:
+def _setup_or_refusal(
+    row: Mapping[str, Any],
+    naming: tuple[str, ...],
+    setup_of: Callable[[Mapping[str, Any]], Setup],
+) -> Setup | str:
     """The question that a row asks, or why it cannot be answered."""
     if _refusals:
-        refusal = _refusals.get(_names_of(row))
+        refusal = _refusals.get(_names_of(row, naming))
         if refusal is not None:
             return refusal
     try:
-        return _in_scope(runs_table.setup_of(row))
+        return setup_of(row)
     except JoulecastError as exc:
         if len(_refusals) >= _MAX_REFUSALS:
             _refusals.clear()
-        return _refusals.setdefault(_names_of(row), str(exc))
+        return _refusals.setdefault(_names_of(row, naming), str(exc))
     except (ArithmeticError, TypeError, ValueError) as exc:
         return f"the row cannot be read: {exc}"
+
+
+def _run_of(row: Mapping[str, Any]) -> Setup:
+    return _in_scope(runs_table.setup_of(row))
 
 
 def _in_scope(setup: Setup) -> Setup:
@@ -138,8 +149,12 @@ def _in_scope(setup: Setup) -> Setup:
     return setup
 
 
-def _names_of(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple([str(row.get(name)) for name in _NAMING])
+def _names_of(row: Mapping[str, Any], naming: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([str(row.get(name)) for name in naming])
+
+
+_RUN = (_NAMING, _run_of)
+_SERVER = (table_serving.NAMING, table_serving.setup_of)
 
 
 def _fill(out: list[dict[str, Any]], places: list[int], setups: list[Setup]) -> None:

@@ -62,7 +62,8 @@ class BurstFigures:
 
     Attributes
     ----------
-    sent, completed, failed : requests that arrived in the measured window, counts.
+    sent, failed : requests that arrived in the measured window, counts. completed : answers that
+        ended in it, over the same time as its joules.
     achieved_rps : completed requests per second. offered_rps : arrivals per second as sent.
     prompt_tokens, output_tokens : of the completed requests together, counts.
     cached_tokens : prompt tokens that the server says it had cached, ``None`` if it does not say.
