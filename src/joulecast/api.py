@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from joulecast.core.errors import BadInput
-from joulecast.core.records import Setup, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from joulecast.core.records import Architecture, Estimate, Machine, Run
 
 _CHUNK = 4096
-_LEAST_TRAINED = 1e-3
-"""Share trained below which nothing changes: its logarithm is a feature."""
 
 
 def estimate(  # noqa: PLR0913 (the public interface)
@@ -70,46 +67,32 @@ def estimate(  # noqa: PLR0913 (the public interface)
     >>> answer.energy_low_j < answer.energy_j < answer.energy_high_j
     True
     """
-    from joulecast import asking
     from joulecast.answering import estimate_of
+    from joulecast.asking_run import refuse_level, setup_of
     from joulecast.known_runs import runs_given
 
-    asking.refuse_absurd(
+    refuse_level(level)
+    setup, notices = setup_of(
+        model,
+        hardware,
+        task=task,
         epochs=epochs,
         samples=samples,
         batch_size=batch_size,
+        input_shape=input_shape,
         seq_len=seq_len,
+        precision=precision,
+        framework=framework,
+        optimiser=optimiser,
+        trainable_frac=trainable_frac,
+        loader_workers=loader_workers,
         n_gpus=n_gpus,
         power_limit_w=power_limit_w,
-        loader_workers=loader_workers or None,
+        scope=scope,
+        force=force,
     )
-    asking.refuse_outside("level", level, 0.5, 0.995)
-    asking.refuse_outside("trainable_frac", trainable_frac, 0.0, 1.0)
-    framework = asking.framework_named(framework)
-    shape = asking.shape_asked(input_shape, seq_len)
-    architecture = asking.find_architecture(model, shape, framework)
-    found, detected = asking.find_machine(hardware)
-    machine = asking.configured(found, n_gpus, power_limit_w)
-    workload = Workload(
-        task=asking.task_of(task, architecture),
-        samples=50_000 if samples is None else samples,
-        epochs=epochs,
-        batch_size=batch_size,
-        input_shape=architecture.input_shape,
-        seq_len=seq_len,
-        dataset=asking.dataset_of(architecture),
-        precision=asking.precision_of(precision, machine),
-        framework=framework,
-        optimiser=optimiser.lower(),
-        trainable_frac=max(trainable_frac, _LEAST_TRAINED),
-        loader_workers=None if loader_workers is None else max(int(loader_workers), 1),
-    )
-    setup = Setup(machine, architecture, workload, asking.scope_of(scope, machine))
-    notices = asking.notices(setup, samples_given=samples is not None)
-    notices += asking.memory_notices(setup, force=force)
     known, skipped = runs_given(runs)
-    notices += detected + skipped
-    return estimate_of(setup, level, notices, explain=explain, runs=known)
+    return estimate_of(setup, level, notices + skipped, explain=explain, runs=known)
 
 
 def predict_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
