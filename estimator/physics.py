@@ -134,15 +134,19 @@ def _device_time(c: Columns, k: Mapping[str, float]) -> dict[str, Array]:
         compute_s, ideal_s = _compute_time(name, c, k)
         class_s = _joined(compute_s, memory_s, shortest * c[f"{name}_kernels"] * launches)
         work = compute_s**OVERLAP + memory_s**OVERLAP
+        out[f"{name}_filled_s"] = work / np.maximum(class_s, 1e-30) ** (OVERLAP - 1)
         out[f"{name}_s"] = class_s
+        out[f"{name}_arithmetic_s"], out[f"{name}_traffic_s"] = ideal_s, moved / c["bandwidth"]
         out["raw_device_s"] = out["raw_device_s"] + class_s
-        out["filled_s"] = out["filled_s"] + work / np.maximum(class_s, 1e-30) ** (OVERLAP - 1)
+        out["filled_s"] = out["filled_s"] + out[f"{name}_filled_s"]
         out["compute_s"] = out["compute_s"] + compute_s
         out["memory_s"] = out["memory_s"] + memory_s
         out["ideal_compute_s"] = out["ideal_compute_s"] + ideal_s
-        out["least_memory_s"] = out["least_memory_s"] + moved / c["bandwidth"]
-    scores = (_OWN_PASSES + k["score_passes"]) * scored_s * bandwidth / c["bandwidth"]
-    out["ideal_memory_s"] = out["least_memory_s"] + scores
+        out["least_memory_s"] = out["least_memory_s"] + out[f"{name}_traffic_s"]
+    to_peak = bandwidth / c["bandwidth"]
+    out["optimiser_traffic_s"] = update_s * to_peak
+    out["scores_traffic_s"] = (_OWN_PASSES + k["score_passes"]) * scored_s * to_peak
+    out["ideal_memory_s"] = out["least_memory_s"] + out["scores_traffic_s"]
     return out
 
 

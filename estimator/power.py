@@ -71,6 +71,9 @@ def while_busy(c: Columns, k: Mapping[str, float], t: Mapping[str, Array]) -> di
         "part_awake": awake_w / busy_w,
         "awake_w": awake_w,
         "busy_w": busy_w,
+        "arithmetic_w": per_compute_w * compute,
+        "traffic_w": memory_w,
+        "clocked_w": base_w,
         "stretch": (1 + (k["throttle"] * over) ** NORM) ** (1 / NORM),
     }
 

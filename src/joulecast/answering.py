@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from joulecast.core.records import OP_CLASSES, Estimate, Evidence
@@ -10,6 +11,7 @@ from joulecast.core.units import BYTES_PER_GB, format_duration, format_energy, f
 from joulecast.estimator import bundle as bundles
 from joulecast.estimator import columns as columns_of
 from joulecast.estimator import features, fitting, intervals, predictor
+from joulecast.estimator.insight.layers import layer_shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,6 +205,7 @@ def _explanation(a: Answers, bundle: Bundle, n: float) -> dict[str, Any]:
     return {
         "time_terms_s": {name: value for name, value in terms_s.items() if value > 0},
         "power_terms_w": {name: float(power_w[0]) for name, power_w in a.scope_w.items()},
+        "layers": asdict(layer_shares(t)),
         "features": [
             {"name": name, "value": float(value), "effect": math.exp(float(effect))}
             for name, value, effect in moved[:8]

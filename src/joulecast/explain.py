@@ -6,7 +6,7 @@ import math
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from joulecast.core.units import format_duration, format_si
+from joulecast.core.units import format_duration, format_energy, format_si
 from joulecast.render import WIDTH, decimals, energy_scale
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def explanation(estimate: Estimate, *, width: int = WIDTH) -> str:
             format_duration,
         ),
         shares("where the power goes", told.get("power_terms_w"), watts),
+        _layers(estimate),
         _features(told.get("features") or ()),
         _learners(told.get("learners") or {}, estimate.energy_j),
         _calibration(told.get("calibration") or {}),
@@ -35,6 +36,14 @@ def explanation(estimate: Estimate, *, width: int = WIDTH) -> str:
     )
     text = "\n\n".join("\n".join(lines) for lines in map(list, blocks) if lines)
     return f"\n{text}\n" if text else "\nno explanation comes with this answer\n"
+
+
+def _layers(estimate: Estimate) -> Iterator[str]:
+    """The device's energy by type of layer."""
+    told = (estimate.explanation or {}).get("layers") or {}
+    device_j = estimate.gpu_energy_j or estimate.cpu_energy_j or 0.0
+    energy_j = {name: share * device_j for name, share in told.get("frac", {}).items()}
+    yield from shares("where the device's energy goes, by type of layer", energy_j, format_energy)
 
 
 def _calibration(told: Mapping[str, Any]) -> Iterator[str]:
