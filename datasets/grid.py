@@ -91,3 +91,15 @@ def find(region: str) -> Grid:
     known = [g.code if short else g.name for g in grids().values()]
     hint = "Give an ISO code such as DE or US, a country's name, WORLD, or --carbon-intensity"
     raise UnknownName("region", region, known, hint)
+
+
+def span() -> tuple[Grid, Grid]:
+    """The cleanest and the dirtiest country of the table.
+
+    >>> low, high = span()
+    >>> low.g_per_kwh < find("WORLD").g_per_kwh < high.g_per_kwh
+    True
+    """
+    countries = [grid for code, grid in grids().items() if code not in {WORLD, "EU"}]
+    ranked = sorted(countries, key=lambda grid: grid.g_per_kwh)
+    return ranked[0], ranked[-1]

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from joulecast.core.records import Estimate
     from joulecast.core.serving_estimate import ServingEstimate
-    from joulecast.pricing import Budget, Tariff
 
 ANSWERED, BUG, BAD_INPUT, BREACHED, NOT_MEASURED = 0, 1, 2, 3, 4
 INTERRUPTED, NO_READER = 130, 141
@@ -113,18 +112,20 @@ def _ask(ask: argparse.Namespace) -> int:
 
 def _run(ask: argparse.Namespace) -> tuple[Estimate, Callable[[], str]]:
     """The answer about a run, and what draws its screen."""
-    from joulecast.pricing import priced
+    from joulecast.pricing import budget_of, priced, tariff_of, with_sci
 
-    answer = priced(_estimated(ask), _tariff(ask), _budget(ask))
+    answer = priced(_estimated(ask), tariff_of(ask), budget_of(ask))
+    answer = with_sci(answer, tariff_of(ask))
     return answer, lambda: _screen(answer, ask)
 
 
 def _server(ask: argparse.Namespace) -> tuple[ServingEstimate, Callable[[], str]]:
     """The answer about a model server, and what draws its screen."""
     from joulecast import command_serving
-    from joulecast.pricing import priced
+    from joulecast.pricing import budget_of, priced, tariff_of, with_sci
 
-    answer = priced(command_serving.estimated(ask), _tariff(ask), _budget(ask))
+    answer = priced(command_serving.estimated(ask), tariff_of(ask), budget_of(ask))
+    answer = with_sci(answer, tariff_of(ask))
     return answer, lambda: command_serving.screen(answer, ask)
 
 
@@ -151,10 +152,10 @@ def _screen(answer: Estimate, ask: argparse.Namespace) -> str:
 
 def _verdict(answer: Estimate | ServingEstimate, ask: argparse.Namespace) -> int:
     """The exit code; one line on stderr for each condition that fails."""
-    from joulecast.pricing import breaches
+    from joulecast.pricing import breaches, budget_of, tariff_of
 
     broken = False
-    for certain, sentence in breaches(answer, _tariff(ask), _budget(ask)):
+    for certain, sentence in breaches(answer, tariff_of(ask), budget_of(ask)):
         broken |= certain
         _tell(sentence if certain else f"note: {sentence}")
     if broken:
@@ -166,18 +167,6 @@ def _verdict(answer: Estimate | ServingEstimate, ask: argparse.Namespace) -> int
         )
         return NOT_MEASURED
     return ANSWERED
-
-
-def _tariff(ask: argparse.Namespace) -> Tariff:
-    from joulecast.pricing import Tariff
-
-    return Tariff(ask.region, ask.carbon_intensity, ask.price, ask.currency, ask.pue)
-
-
-def _budget(ask: argparse.Namespace) -> Budget:
-    from joulecast.pricing import Budget
-
-    return Budget(ask.max_kwh, ask.max_carbon, ask.max_cost)
 
 
 def _list(what: str, *, as_json: bool) -> int:
@@ -243,8 +232,9 @@ def _profile(ask: argparse.Namespace) -> int:
 
 def _plan(ask: argparse.Namespace) -> int:
     from joulecast import command_serving
+    from joulecast.pricing import tariff_of
 
-    answer = command_serving.planned(ask, _tariff(ask))
+    answer = command_serving.planned(ask, tariff_of(ask))
     if ask.json:
         _print_json(answer.to_dict())
         for notice in answer.notices:

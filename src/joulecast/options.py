@@ -150,7 +150,8 @@ def fill_estimate(parser: argparse.ArgumentParser) -> None:
     _loads(parser.add_argument_group("on what"))
     prices = parser.add_argument_group("CO2e, money and budgets")
     fill_tariff(prices)
-    _budgets(prices)
+    _intensity(prices)
+    fill_budgets(prices)
     _output(parser.add_argument_group("the answer"))
 
 
@@ -245,18 +246,28 @@ def fill_tariff(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class p
     add("--region", metavar="CODE", help="grid whose yearly average is used: DE, US, ... WORLD")
     add("--carbon-intensity", type=number(0, 5000), metavar="G", help="g CO2e per kWh instead")
     add("--price", type=number(0, 1e4), metavar="P", help="money per kWh")
+    add("--carbon", action="store_true", help="CO2e even without a region: world average")
     add("--currency", default="", metavar="NAME", help="name of the money")
     add(
         "--pue", type=number(1, 5), default=1.0, metavar="F", help="facility overhead on CO2e, cost"
     )
 
 
-def _budgets(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
+def _intensity(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
+    """Add the software carbon intensity to `group`."""
+    from joulecast.pricing import SCI_UNITS
+
+    group.add_argument("--sci", choices=SCI_UNITS, help="g CO2e per unit (ISO/IEC 21031)")
+    grams = number(0, 1e12)
+    group.add_argument("--embodied", type=grams, default=0.0, metavar="G", help="see --sci")
+
+
+def fill_budgets(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
+    """Add the limits that an answer may not exceed to `group`."""
     add, some = group.add_argument, number(0, 1e12, above=True)
     add("--max-kwh", type=some, metavar="KWH", help="energy budget (without PUE)")
     add("--max-carbon", type=some, metavar="G", help="budget in grams of CO2e")
     add("--max-cost", type=some, metavar="P", help="budget in money; needs --price")
-    add("--require-measured", action="store_true", help="exit 4 unless the answer is measured")
 
 
 def _output(group: argparse._ArgumentGroup) -> None:
@@ -266,6 +277,7 @@ def _output(group: argparse._ArgumentGroup) -> None:
     add("--runs", nargs="+", action="extend", type=existing, metavar="DIR", help=known)
     add("--no-runs", action="store_true", help="lean on none")
     add("--explain", action="store_true", default=None, help="what made the answer")
+    add("--require-measured", action="store_true", help="exit 4 unless the answer is measured")
     add("--json", action="store_true", help="one JSON object on stdout")
     add("--list-models", action="store_true", help="all known networks")
     add("--list-hw", action="store_true", help="all known machines and devices")

@@ -412,6 +412,8 @@ class Estimate:
     carbon_source: str | None = None
     cost: float | None = None
     price_per_kwh: float | None = None
+    sci_g: float | None = None
+    sci_per: str | None = None
     extrapolated: bool = False
     stable: bool = True
     evidence: tuple[Evidence, ...] = ()

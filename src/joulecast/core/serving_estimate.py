@@ -82,6 +82,8 @@ class ServingEstimate:
     carbon_source: str | None = None
     cost: float | None = None
     price_per_kwh: float | None = None
+    sci_g: float | None = None
+    sci_per: str | None = None
     extrapolated: bool = False
     curve: tuple[RatePoint, ...] = ()
     evidence: tuple[Evidence, ...] = ()
