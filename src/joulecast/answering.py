@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from joulecast.core.records import OP_CLASSES, Estimate, Evidence
@@ -50,64 +50,69 @@ def estimate_of(
     """
     if not runs:
         a = predictor.answer([setup], bundles.load(), level)
-        return _estimate(setup, a, level, notices, explain=explain)
+        return _led(row_estimate(setup, a, 0, level, explain=explain), notices)
     from joulecast import answering_runs
 
     setup = answering_runs.as_measured(setup, runs)
     a = predictor.answer([setup], bundles.load(), level)
     after, said = answering_runs.sharpened(setup, a, runs, level)
     a = after.answers if after else a
-    answer = _estimate(setup, a, level, (*notices, *said), explain=explain)
+    answer = _led(row_estimate(setup, a, 0, level, explain=explain), (*notices, *said))
     return answering_runs.finished(answer, setup, after, runs)
 
 
-def _estimate(
-    setup: Setup, a: Answers, level: float, notices: tuple[str, ...], *, explain: bool
+def _led(answer: Estimate, notices: tuple[str, ...]) -> Estimate:
+    """`answer` with `notices` before its own."""
+    return replace(answer, notices=(*notices, *answer.notices))
+
+
+def row_estimate(
+    setup: Setup, a: Answers, row: int, level: float, *, explain: bool = False
 ) -> Estimate:
-    """The answer to `setup` that the figures per sample `a` amount to."""
+    """The answer to `setup` that a row of the figures per sample `a` amounts to."""
     bundle = bundles.load()
     w, machine = setup.workload, setup.machine
     n = w.samples * w.epochs
-    duration_s, energy_j = n * float(a.sample_s[0]), n * float(a.energy_j[0])
-    parts_j = {s: float(a.scope_w[s][0]) * duration_s for s in _PARTS}
-    idle_w = sum(float(a.idle_w[s][0]) for s in _SCOPE_PARTS[setup.scope])
-    extrapolated = bool(a.extrapolated[0])
+    duration_s, energy_j = n * float(a.sample_s[row]), n * float(a.energy_j[row])
+    parts_j = {s: float(a.scope_w[s][row]) * duration_s for s in _PARTS}
+    idle_w = sum(float(a.idle_w[s][row]) for s in _SCOPE_PARTS[setup.scope])
+    extrapolated = bool(a.extrapolated[row])
     return Estimate(
         energy_j=energy_j,
-        energy_low_j=n * float(a.energy_low_j[0]),
-        energy_high_j=n * float(a.energy_high_j[0]),
+        energy_low_j=n * float(a.energy_low_j[row]),
+        energy_high_j=n * float(a.energy_high_j[row]),
         duration_s=duration_s,
-        duration_low_s=n * float(a.sample_low_s[0]),
-        duration_high_s=n * float(a.sample_high_s[0]),
+        duration_low_s=n * float(a.sample_low_s[row]),
+        duration_high_s=n * float(a.sample_high_s[row]),
         level=level,
-        power_w=float(a.power_w[0]),
+        power_w=float(a.power_w[row]),
         scope=setup.scope,
         basis="zero-shot",
-        novelty=a.novelty[0],
+        novelty=a.novelty[row],
         gpu_energy_j=parts_j["gpu"] if machine.gpu else None,
         cpu_energy_j=parts_j["cpu"] if machine.cpu else None,
         dram_energy_j=parts_j["dram"] if machine.dram else None,
         net_energy_j=max(energy_j - idle_w * duration_s, 0.0),
         extrapolated=extrapolated,
         evidence=_evidence(setup, bundle),
-        notices=(*notices, *_doubts(setup, a)),
-        next_measurement=_next_measurement(setup, a, bundle, level),
+        notices=_doubts(setup, a, row),
+        next_measurement=_next_measurement(setup, a, row, level),
         model=setup.architecture.name,
         hardware=machine.id,
         model_text=model_line(setup),
         hardware_text=hardware_line(machine),
         workload=w,
-        explanation=_explanation(a, bundle, n) if explain else None,
+        explanation=_explanation(a, row, n) if explain else None,
     )
 
 
-def _doubts(setup: Setup, a: Answers) -> tuple[str, ...]:
+def _doubts(setup: Setup, a: Answers, row: int) -> tuple[str, ...]:
     """Doubts: nothing near was measured, input-bound, facts that no vendor page confirms."""
     device = setup.machine.accelerator
-    extrapolated = bool(a.extrapolated[0])
-    loader_s = float(a.terms["loader_s"][0])
-    rest_s = max(float(a.terms["device_s"][0]), float(a.terms["launch_s"][0]))
-    workers = a.columns["workers"][0]
+    extrapolated = bool(a.extrapolated[row])
+    loader_s = float(a.terms["loader_s"][row])
+    rest_s = max(float(a.terms["device_s"][row]), float(a.terms["launch_s"][row]))
+    workers = a.columns["workers"][row]
     starving = f"input-bound: {workers:g} loader workers hold the device up; set --workers to yours"
     starved = (starving,) * (loader_s > rest_s)
     doubtful = [f for f in (device.doubtful if device else ()) if f not in {"idle_w", "int8"}]
@@ -128,24 +133,26 @@ def _evidence(setup: Setup, bundle: Bundle, count: int = 4) -> tuple[Evidence, .
     return tuple(Evidence(*entry) for entry in near[:count])
 
 
-def _next_measurement(setup: Setup, a: Answers, bundle: Bundle, level: float) -> str | None:
+def _next_measurement(setup: Setup, a: Answers, row: int, level: float) -> str | None:
     """The measurement that would narrow the interval most, with its price."""
-    if a.novelty[0] == "seen-pair":
+    bundle = bundles.load()
+    if a.novelty[row] == "seen-pair":
         return None
-    population = str(columns_of.populations(a.columns)[0])
+    population = str(columns_of.populations(a.columns)[row])
     scores = bundle.calibration.scores[population]["seen-pair"]["energy"]
     width = 100 * math.expm1(intervals.at_level(scores, level))
     n = setup.workload.samples
     what = "one epoch" if setup.workload.task == "train" else f"{n:,.0f} samples"
-    took, cost = format_duration(n * float(a.sample_s[0])), format_energy(n * float(a.energy_j[0]))
+    took = format_duration(n * float(a.sample_s[row]))
+    cost = format_energy(n * float(a.energy_j[row]))
     return (
         f"measure {what} of {setup.architecture.name} on {setup.machine.id} "
         f"(about {took}, {cost}): interval down to about ±{width:.0f} %"
     )
 
 
-def _regime(a: Answers) -> str:
-    return str(columns_of.regimes(a.columns)[0])
+def _regime(a: Answers, row: int) -> str:
+    return str(columns_of.regimes(a.columns)[row])
 
 
 def model_line(setup: Setup) -> str:
@@ -186,31 +193,31 @@ def _short(name: str) -> str:
     return name
 
 
-def _explanation(a: Answers, bundle: Bundle, n: float) -> dict[str, Any]:
+def _explanation(a: Answers, row: int, n: float) -> dict[str, Any]:
     """Terms of time and power, and how far each learner and feature moved the answer.
 
     A feature's effect is the factor on energy by which Lasso moves the physics for it.
     """
-    t, regime = a.terms, _regime(a)
-    population = str(columns_of.populations(a.columns)[0])
-    steps = n / float(a.columns["batch"][0] * t["effective_count"][0])
+    bundle, t, regime = bundles.load(), a.terms, _regime(a, row)
+    population = str(columns_of.populations(a.columns)[row])
+    steps = n / float(a.columns["batch"][row] * t["effective_count"][row])
     names = (*OP_CLASSES, "scores", "optimiser", "launch", "loader", "start", "comm")
-    terms_s = {name: float(t[f"{name}_s"][0]) * steps for name in names}
+    terms_s = {name: float(t[f"{name}_s"][row]) * steps for name in names}
     known = bundle.fitted[regime].coefficients
-    x = fitting.at_vendors_limit(features.matrix(a.columns, t), a.columns, known)[0]
+    x = fitting.at_vendors_limit(features.matrix(a.columns, t), a.columns, known)[row]
     linear = bundle.fitted[regime].linear.values()
     effects = sum((x - one.mean) / one.scale * one.coef for one in linear)
     moved = sorted(zip(features.FEATURES, x, effects, strict=True), key=lambda f: -abs(f[2]))
-    learners = {name: float(energy_j[0]) * n for name, energy_j in a.learner_energy_j.items()}
+    learners = {name: float(energy_j[row]) * n for name, energy_j in a.learner_energy_j.items()}
     return {
         "time_terms_s": {name: value for name, value in terms_s.items() if value > 0},
-        "power_terms_w": {name: float(power_w[0]) for name, power_w in a.scope_w.items()},
-        "layers": asdict(layer_shares(t)),
+        "power_terms_w": {name: float(power_w[row]) for name, power_w in a.scope_w.items()},
+        "layers": asdict(layer_shares(t, row)),
         "features": [
             {"name": name, "value": float(value), "effect": math.exp(float(effect))}
             for name, value, effect in moved[:8]
             if abs(effect) > 1e-3
         ],
-        "learners": learners | {"answer": float(a.energy_j[0]) * n},
-        "stack": dict(bundle.calibration.stack[population][a.novelty[0]]),
+        "learners": learners | {"answer": float(a.energy_j[row]) * n},
+        "stack": dict(bundle.calibration.stack[population][a.novelty[row]]),
     }
