@@ -12,17 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from joulecast.asking_burst import Server, network_served, precision_served
 from joulecast.cli import main
 from joulecast.core.run_files import read_runs
-from joulecast.options import joulecast_parser
-from joulecast.profiling_burst_desk import open_burst_desk
 from tests.fakes.model_server import ModelServer
 from tests.fakes.pages import Pages
 from tests.fakes.scrapes import DCGM_A100
 
 if TYPE_CHECKING:
-    import argparse
     from pathlib import Path
 
     from joulecast.core.records import Run
@@ -91,7 +87,7 @@ def test_the_screen_is_a_table_with_what_to_do_next(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line per rate; energies say how they were got; the next step is named."""
-    with ModelServer("nobody-knows-this", ttft_s=0.01) as server:
+    with ModelServer("nobody-knows-this", ttft_s=0.01, tpot_s=0.002) as server:
         code, out, _ = burst(capsys, server.url, tmp_path, "--rps", "10", *MADE_UP, *WATTS)
     assert code == 0
     assert "J/req" in out
@@ -100,6 +96,18 @@ def test_the_screen_is_a_table_with_what_to_do_next(
     assert "no network of the catalogue is called 'nobody-knows-this'" in out
     (run,) = kept(tmp_path)
     assert run.setup.architecture.params == 0
+
+
+def test_no_request_repeats_another_of_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor the first one, sent alone: a prefix cache would answer for what is to be computed."""
+    with ModelServer(LLAMA) as server:
+        words = ["--rps", "5,10", "--shared", "0,0.01", *MADE_UP, *WATTS, "--seconds", "1"]
+        assert burst(capsys, server.url, tmp_path, *words)[0] == 0
+        texts = [body["messages"][0]["content"] for body in server.requests]
+    assert len(texts) > 30
+    assert len(set(texts)) == len(texts)
 
 
 def test_the_shared_share_is_what_the_prefix_cache_hits(
@@ -126,6 +134,7 @@ def test_auto_finds_where_goodput_stalls(
         code, out, _ = burst(capsys, server.url, tmp_path, *words, "--seconds", "1.5", "--json")
     found = told(out)["saturation"]
     assert code == 0
+    assert told(out)["saturations"] == [{"shared_frac": None, **found}]
     assert found["rate_rps"] == pytest.approx(9.5, rel=0.25)
     assert found["low_rps"] <= 12.5  # a window of 1.5 s tells no closer
     assert found["high_rps"] >= 8.5
@@ -144,6 +153,53 @@ def test_power_of_another_machine_comes_from_its_exporter(
     assert set(run.measurement.energy_j) == {"gpu"}
     assert run.measurement.energy_source["gpu"] == "nvml-power"
     assert run.measurement.power_w["gpu"] == pytest.approx(409.692, rel=0.02)
+
+
+def test_a_gpu_that_the_exporter_does_not_tell_of_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is sent, for the joules would be those of half the server."""
+    with ModelServer(LLAMA) as server, Pages({"/metrics": DCGM_A100}) as pages:
+        words = ["--rps", "20", "--power-from", pages.root + "/metrics#gpu=0,1"]
+        code, out, err = burst(capsys, server.url, tmp_path, *words)
+        assert server.requests == []
+    assert (code, out) == (2, "")
+    assert "tells nothing of gpu=1" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_without_counters_the_shared_share_is_an_assumption(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server that tells no cache hits and counts no tokens: said, with what was taken."""
+    with ModelServer(LLAMA, ttft_s=0.005, metrics=False, usage=False) as server:
+        words = ["--rps", "20", "--shared", "0.5", *MADE_UP, *WATTS, "--json"]
+        code, out, err = burst(capsys, server.url, tmp_path, *words)
+    (run,) = kept(tmp_path)
+    assert code == 0
+    assert run.measurement.burst is not None
+    assert run.measurement.burst.cache_hit_frac is None
+    assert "50% of the prompt taken as hit" in err
+    assert told(out)["saturations"] == []
+
+
+def test_what_had_to_be_assumed_is_told_beside_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Standard error has the notices of the server too, each once."""
+    with ModelServer("nobody-knows-this", ttft_s=0.005) as server:
+        words = ["--rps", "20,25", "--prompt-tokens", "64", *WATTS, "--json"]
+        _, _, err = burst(capsys, server.url, tmp_path, *words)
+    assert err.count("no network of the catalogue is called 'nobody-knows-this'") == 1
+
+
+def test_a_key_that_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A server that is locked says so by its first page."""
+    with Pages({"/v1/models": "{}"}) as pages:
+        pages.status = 401
+        code, _, err = burst(capsys, pages.root + "/v1", tmp_path, "--rps", "1")
+    assert code == 2
+    assert "--api-key" in err
 
 
 def test_failures_beside_answers_are_counted_by_kind(
@@ -209,7 +265,7 @@ def test_a_server_that_dies_leaves_what_it_answered(
     ending.join()
     first, second = kept(tmp_path)
     assert code == 2
-    assert "is gone" in err
+    assert "is gone: 20 requests in a row failed: connection refused. What came is kept" in err
     assert "J/req" in out
     assert first.measurement.burst is not None
     assert first.measurement.burst.completed == pytest.approx(90, abs=4)
@@ -257,48 +313,3 @@ def test_a_burst_that_is_ended_keeps_what_it_had(tmp_path: Path, number: int, co
     assert run.measurement.burst.failed == 0
     seconds = run.measurement.duration_s or 0
     assert run.measurement.energy_j["gpu"] == pytest.approx(100 * seconds, rel=0.1)
-
-
-def asked(url: str, folder: Path, *words: str) -> argparse.Namespace:
-    """The options as read."""
-    words = ("profile", "burst", "--url", url, "--rps", "1", "-o", str(folder), *words)
-    return joulecast_parser().read(words)
-
-
-def remote(url: str) -> Server:
-    """A server at `url` of which all is known."""
-    network, family, _ = network_served(LLAMA, None)
-    return Server(url, LLAMA, "", "vllm", "0.9.1", network, family, "fp8")
-
-
-def test_meters_of_this_machine_do_not_see_a_server_elsewhere(tmp_path: Path) -> None:
-    """No watts of the client are taken for the server's, and the desk says so."""
-    server = remote("http://gpu-node:8000/v1")
-    assert not server.is_here
-    desk = open_burst_desk(asked(server.url, tmp_path), server)
-    assert desk.here.meters == ()
-    assert any("--power-from" in notice for notice in desk.here.notices)
-    assert any("--hw" in notice for notice in desk.here.notices)
-    assert remote("http://127.0.0.1:8000/v1").is_here
-
-
-def test_gpus_that_serve_are_those_of_the_record(tmp_path: Path) -> None:
-    """One of hc4's two."""
-    server = remote("http://gpu-node:8000/v1")
-    ask = asked(server.url, tmp_path, "--hw", "hc4", "--gpus", "1")
-    assert open_burst_desk(ask, server).here.machine.n_gpus == 1
-
-
-@pytest.mark.parametrize(
-    ("model", "network", "precision"),
-    [
-        ("meta-llama/Llama-3.1-8B-Instruct", "llama-3.1-8b", "bf16"),
-        ("RedHatAI/Llama-3.2-1B-Instruct-FP8", "llama-3.2-1b", "fp8"),
-        ("Qwen/Qwen2.5-7B-Instruct-AWQ", "qwen2.5-7b", "int4"),
-        ("Qwen/Qwen2.5-7B-Instruct-GPTQ-Int8", "qwen2.5-7b", "int8"),
-    ],
-)
-def test_a_model_s_name_tells_network_and_weights(model: str, network: str, precision: str) -> None:
-    """As publishers on model hubs write them."""
-    assert network_served(model, None)[0].name == network
-    assert precision_served(model, None)[0] == precision

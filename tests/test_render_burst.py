@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from joulecast.core.records import Architecture, Machine, Measurement, Run, Setup, Workload
 from joulecast.core.serving import BurstFigures, Serving, Spread
 from joulecast.profiler.serving.saturation import Saturation
-from joulecast.render_burst import COLUMNS, burst_screen, burst_table, point_of, saturation_line
+from joulecast.render_burst import (
+    COLUMNS,
+    burst_screen,
+    burst_table,
+    notices_of,
+    point_of,
+    saturation_line,
+)
 
 FAST = Spread(0.1, 0.1, 0.12, 0.13, 0.2)
 
@@ -62,7 +71,29 @@ def test_a_saturated_point_is_marked_and_the_bracket_told() -> None:
     assert saturation_line(found) == (
         "at about 1.6 requests per second: it kept up with 1, not with 2"
     )
-    assert "--rps auto" not in burst_screen(["head"], runs, saturation=found)
+    assert "--rps auto" not in burst_screen(["head"], runs, saturations=[(None, found)])
+
+
+def test_points_of_a_sweep_name_their_share() -> None:
+    """Two shares at one rate are two lines, two bars, two saturations."""
+    runs = [
+        replace(at(rate, 60.0 * rate), where={"shared_frac": share})
+        for share in ("0", "0.5")
+        for rate in (1, 2)
+    ]
+    screen = burst_screen(
+        ["head"], runs, saturations=[(0.0, Saturation(1.6, 1, 2)), (0.5, Saturation(3.0, 2, 4))]
+    )
+    assert screen.count("1 (0%)") == screen.count("2 (50%)") == 2
+    assert "0% shared: at about 1.6" in screen
+    assert "50% shared: at about 3 " in screen
+
+
+def test_a_notice_told_twice_by_one_point_is_not_of_all_points() -> None:
+    """The record and its setup may both have it."""
+    twice = at(2, 60.0, "odd")
+    twice = replace(twice, setup=replace(twice.setup, notices=("odd",)))
+    assert notices_of([at(1, 60.0), twice]) == ["at 2/s: odd"]
 
 
 def test_a_point_in_json_has_joules_per_scope() -> None:

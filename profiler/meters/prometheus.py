@@ -26,7 +26,7 @@ FRESH_S = 0.5
 """A page younger than this is not asked for again: exporters renew theirs each 1 to 30 s."""
 TIMEOUT_S = 3.0
 _QUERY = "/api/v1/query"
-_FIX = "Give a DCGM exporter's page, or a Prometheus server: prometheus:http://host:9400/metrics"
+_FIX = "Give the URL of a DCGM exporter's page or a Prometheus server: http://host:9400/metrics"
 _MOST_W, _MOST_J = 1e5, 1e15
 _WHO = ("gpu", "index", "path", "instance", "Hostname", "node")
 """Labels that tell one device from another where it has no UUID."""
@@ -80,6 +80,7 @@ class Meter:
         page = _opened(context.options.get("url", ""), context.clock)
         found: list[Meter] = []
         seen: set[tuple[str, tuple[str, ...]]] = set()
+        blank: dict[tuple[str, tuple[str, ...]], str] = {}
         for kind in _KINDS:
             for sample in page.samples_now(kind.metric):
                 who = (kind.scope, _who(sample))
@@ -87,9 +88,17 @@ class Meter:
                     seen.add(who)
                     made = EnergyMeter if kind.counts else PowerMeter
                     found.append(made(len(found), kind, sample, page))
+                elif who not in seen:
+                    blank[who] = f"{kind.metric} of {' '.join(who[1])} is {sample.value:g}"
         if not found:
             reason = f"{page.url} tells no power and no energy{page.chosen}"
             raise MeterUnavailable("prometheus", reason, _FIX)
+        if missing := page.missing():
+            reason = f"{page.url} tells nothing of {', '.join(missing)}"
+            fix = "Choose among those that it has, or leave out what stands behind the #"
+            raise MeterUnavailable("prometheus", reason, fix)
+        for reason in (told for who, told in blank.items() if who not in seen):
+            context.report(MeterUnavailable("prometheus", f"{reason}, which cannot be"))
         return found
 
     def extras(self) -> Mapping[str, float]:
@@ -136,7 +145,7 @@ class _Page:
     def __init__(self, url: str, only: Mapping[str, frozenset[str]], clock: Clock) -> None:
         self.url, self._only, self._clock = url, only, clock
         self.chosen = f" with {', '.join(only)} as chosen" if only else ""
-        self._texts: dict[str, tuple[float, tuple[Sample, ...]]] = {}
+        self._seen: dict[str, tuple[float, tuple[Sample, ...] | NoPage]] = {}
 
     def samples_now(self, metric: str) -> tuple[Sample, ...]:
         """As `samples`; MeterUnavailable where nobody answers."""
@@ -146,18 +155,35 @@ class _Page:
             raise MeterUnavailable("prometheus", str(exc).rstrip("."), _FIX) from exc
 
     def samples(self, metric: str) -> tuple[Sample, ...]:
-        """The chosen devices' samples of `metric`, at most `FRESH_S` old; NoPage if it fails."""
+        """The chosen devices' samples of `metric`, at most `FRESH_S` old.
+
+        Raises NoPage, to all devices at once: each would wait for its own time-out.
+        """
         url = self._address(metric)
         now_s = self._clock.monotonic_s()
-        asked_s, samples = self._texts.get(url, (-math.inf, ()))
-        if now_s - asked_s >= FRESH_S:
-            samples = self._get(url)
-            self._texts[url] = (now_s, samples)
-        return tuple(s for s in samples if s.name == metric and self._is_chosen(s))
+        seen_s, seen = self._seen.get(url, (-math.inf, ()))
+        if now_s - seen_s >= FRESH_S:
+            try:
+                seen = self._get(url)
+            except NoPage as exc:
+                seen, now_s = exc, self._clock.monotonic_s()
+            self._seen[url] = (now_s, seen)
+        if isinstance(seen, NoPage):
+            raise seen
+        return tuple(s for s in seen if s.name == metric and self._is_chosen(s))
+
+    def missing(self) -> list[str]:
+        """The chosen labels that no device has, e.g. ``gpu=7``."""
+        metrics = [kind.metric for kind in _KINDS]
+        told = [s.labels for metric in metrics for s in self.samples_now(metric)]
+        return [
+            f"{label}={value}"
+            for label, values in self._only.items()
+            for value in sorted(values - {labels.get(label) for labels in told})
+        ]
 
     def _get(self, url: str) -> tuple[Sample, ...]:
-        text = fetch(url, TIMEOUT_S)
-        return parse(text)
+        return parse(fetch(url, TIMEOUT_S))
 
     def _address(self, metric: str) -> str:
         del metric  # the page has all of them
@@ -178,7 +204,7 @@ class _Query(_Page):
         try:
             result = json.loads(text)["data"]["result"]
             return tuple(found for one in result if (found := _sample(one)) is not None)
-        except (ValueError, KeyError, TypeError) as exc:
+        except (ValueError, LookupError, TypeError, AttributeError) as exc:
             message = f"{self.url} does not answer as a Prometheus server does"
             raise NoPage(message) from exc
 
@@ -198,8 +224,7 @@ def _opened(text: str, clock: Clock) -> _Page:
         reason = "no URL is given" if not text else str(exc).partition(". ")[0]
         raise MeterUnavailable("prometheus", reason, _FIX) from exc
     parts = urlsplit(url)
-    wanted = parse_qsl(parts.fragment)
-    only = {label: frozenset(values.split(",")) for label, values in wanted}
+    only = _choice(parts.fragment)
     page = urlunsplit(parts._replace(fragment=""))
     if parts.path.endswith(_QUERY):
         return _Query(page.partition("?")[0], only, clock)
@@ -210,6 +235,21 @@ def _opened(text: str, clock: Clock) -> _Page:
         lambda: _Query(page + _QUERY, only, clock),
     )
     return _first_that_tells(makers)
+
+
+def _choice(fragment: str) -> dict[str, frozenset[str]]:
+    """Values by label of what stands behind the ``#``; MeterUnavailable if it has no label."""
+    if not fragment:
+        return {}
+    try:
+        wanted = parse_qsl(fragment, keep_blank_values=True, strict_parsing=True)
+    except ValueError as exc:
+        reason = f"'#{fragment}' names no label"
+        raise MeterUnavailable("prometheus", reason, "Choose like #gpu=0,1&Hostname=a") from exc
+    only: dict[str, frozenset[str]] = {}
+    for label, values in wanted:
+        only[label] = only.get(label, frozenset()) | frozenset(values.split(","))
+    return only
 
 
 def _first_that_tells(makers: Sequence[Callable[[], _Page]]) -> _Page:

@@ -27,6 +27,8 @@ FEW = 20
 """Answers below which percentiles and joules per request say little."""
 TOLD = 10
 """Arrivals below which it is not told whether the server kept up."""
+LUMP_S = 2e-5
+"""Mean time between tokens below which they came all at once: faster than any server makes them."""
 REFUSED_FRAC = 0.05
 STEADY = "steady"
 """The session's window between warm-up and drain."""
@@ -66,22 +68,19 @@ class Burst:
     def failed(self) -> list[Outcome]:
         """Requests due in the window without a whole answer; an early end fails none."""
         early = self.load.stopped_early
-        return [o for o in self.arrived() if o.error and not (early and kind(o) == _CUT)]
+        return [o for o in self.arrived() if o.error and not (early and o.kind == _CUT)]
 
     def under_way(self, time_s: float) -> int:
-        """Requests sent before `time_s` and not ended then."""
+        """Requests sent before `time_s` and not ended then by the server."""
         return sum(
-            o.sent_s is not None and o.due_s < time_s and (o.ended_s is None or o.ended_s >= time_s)
+            o.sent_s is not None
+            and o.due_s < time_s
+            and (o.ended_s is None or o.ended_s >= time_s or o.kind == _CUT)
             for o in self.load.outcomes
         )
 
     def _within(self, time_s: float | None) -> bool:
         return time_s is not None and self.start_s <= time_s < self.end_s
-
-
-def kind(outcome: Outcome) -> str:
-    """The kind of its failure, e.g. ``HTTP 429``; empty if the answer is whole."""
-    return outcome.error.partition(":")[0]
 
 
 def figures_of(burst: Burst) -> BurstFigures:
@@ -93,7 +92,8 @@ def figures_of(burst: Burst) -> BurstFigures:
     """
     arrived, answered, server = burst.arrived(), burst.answered(), burst.server
     whole = [o for o in arrived if not o.error]
-    seconds = burst.duration_s
+    seconds, itl = burst.duration_s, spread_of(_gaps_s(whole))
+    lumped = itl is not None and itl.mean_s < LUMP_S
     return BurstFigures(
         sent=len(arrived),
         completed=len(answered),
@@ -102,9 +102,9 @@ def figures_of(burst: Burst) -> BurstFigures:
         achieved_rps=len(answered) / seconds,
         prompt_tokens=_total(o.prompt_tokens for o in answered),
         output_tokens=_total(o.output_tokens for o in answered),
-        cached_tokens=_total(o.cached_tokens for o in answered),
-        ttft=spread_of([o.chunk_s[0] - o.due_s for o in whole if o.chunk_s]),
-        itl=spread_of(_gaps_s(whole)),
+        cached_tokens=_cached_tokens(answered),
+        ttft=None if lumped else spread_of([o.chunk_s[0] - o.due_s for o in whole if o.chunk_s]),
+        itl=None if lumped else itl,
         latency=spread_of([o.ended_s - o.due_s for o in whole if o.ended_s is not None]),
         running_mean=server.running_mean,
         waiting_mean=server.waiting_mean,
@@ -132,25 +132,33 @@ def spread_of(values: Sequence[float] | NDArray[np.float64]) -> Spread | None:
 def is_saturated(burst: Burst) -> bool | None:
     """Whether requests arrived faster than they were worked off; ``None`` for too few to tell.
 
-    Then the number under way grows throughout the window, by more than chance moves a steady one
-    (standard deviations of the difference of two Poisson counts), or requests are refused.
+    Then the number under way grows after the batch has filled, in the window's second half too, by
+    more than chance moves a steady one (standard deviations of the difference of two Poisson
+    counts), or requests are refused.
     """
     arrived = burst.arrived()
     if len(arrived) < TOLD:
         return None
-    refused = sum(kind(o) in _REFUSALS for o in arrived)
+    refused = sum(o.kind in _REFUSALS for o in arrived)
     if refused > REFUSED_FRAC * len(arrived):
         return True
     middle_s = (burst.start_s + burst.end_s) / 2
-    first, middle, last = (burst.under_way(t) for t in (burst.start_s, middle_s, burst.end_s))
+    full_s = max(burst.start_s, min(middle_s, _filled_s(burst)))
+    first, middle, last = (burst.under_way(t) for t in (full_s, middle_s, burst.end_s))
     chance = _SIGMAS[burst.load.plan.arrivals] * math.sqrt(2 * (first + 1))
     grew = last - first > max(REFUSED_FRAC * len(arrived), chance)
     return grew and last - middle > REFUSED_FRAC * len(arrived) / 4
 
 
+def _filled_s(burst: Burst) -> float:
+    """When the batch has filled: twice as long as the quick answers took, from the load's start."""
+    took_s = [o.ended_s - o.due_s for o in burst.load.outcomes if not o.error and o.ended_s]
+    return 2 * float(np.percentile(took_s, 10)) if took_s else 0.0
+
+
 def errors_of(burst: Burst) -> dict[str, int]:
     """How many requests of the window failed, by kind, the most frequent first."""
-    return dict(Counter(kind(o) for o in burst.failed()).most_common())
+    return dict(Counter(o.kind for o in burst.failed()).most_common())
 
 
 def doubts_of(burst: Burst, figures: BurstFigures, warmup_s: float) -> tuple[str, ...]:
@@ -158,6 +166,13 @@ def doubts_of(burst: Burst, figures: BurstFigures, warmup_s: float) -> tuple[str
     found = list(burst.load.notices)
     if figures.completed < FEW:
         found.append(_too_few(burst, figures))
+    if figures.completed and figures.output_tokens == 0:
+        found.append("the answers are empty: no joules per output token. Try a longer prompt")
+    if figures.ttft is None and any(len(o.chunk_s) > 1 and not o.error for o in burst.arrived()):
+        found.append(
+            "the pieces of an answer came all at once: what stands between here and the server "
+            "collects them, so that times of tokens are not known. Take the server itself"
+        )
     if figures.saturated:
         found.append(
             f"saturated: {figures.offered_rps:.3g} requests per second arrived and "
@@ -216,6 +231,15 @@ def _total(counts: Iterable[float | None]) -> float | None:
     return float(sum(known)) if known and len(known) == len(values) else None
 
 
+def _cached_tokens(answered: Sequence[Outcome]) -> float | None:
+    """Prompt tokens that were cached, ``None`` if no answer tells of any.
+
+    vLLM and SGLang leave the count out where it is 0: beside others that tell, silence is 0.
+    """
+    told = [o.cached_tokens for o in answered if o.cached_tokens is not None]
+    return float(sum(told)) if told else None
+
+
 def _gaps_s(outcomes: Sequence[Outcome]) -> NDArray[np.float64]:
     """Seconds between tokens, all requests together; pieces of several tokens are shared out."""
     gaps = [np.diff(o.chunk_s) / _tokens_a_piece(o) for o in outcomes if len(o.chunk_s) > 1]
@@ -231,9 +255,8 @@ def _hit_frac(answered: Sequence[Outcome], server: ServerFigures) -> float | Non
     """Share of the prompt tokens that were cached: the server's counters, else the answers' own."""
     if server.cache_hit_frac is not None:
         return server.cache_hit_frac
-    told = [o for o in answered if o.cached_tokens is not None and o.prompt_tokens]
-    prompt = sum(o.prompt_tokens or 0 for o in told)
-    return sum(o.cached_tokens or 0 for o in told) / prompt if prompt else None
+    cached, prompt = _cached_tokens(answered), _total(o.prompt_tokens for o in answered)
+    return min(1.0, cached / prompt) if cached is not None and prompt else None
 
 
 def _lag_p99_s(arrived: Sequence[Outcome]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from joulecast.core.errors import JoulecastError
+from joulecast.core.errors import BadInput
 from joulecast.profiler.serving.burst import Burst
 from joulecast.profiler.serving.load import send
 from joulecast.profiler.serving.outcomes import Load, LoadPlan
@@ -35,10 +35,6 @@ _ADVICE = {
     "HTTP 404": "Give the address up to and with /v1, and the model's name as the server has it",
     "HTTP 429": "It refuses even a single request: wait, or raise its limit",
 }
-
-
-class Unserved(JoulecastError):
-    """A server that does not answer even one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +68,14 @@ class Measured:
     Attributes
     ----------
     burst : ``None`` if it ended before the window opened. ended_by : what the user did to end it.
+    gone : why the server was given up, in words; empty if it was not.
     """
 
     run: Run
     load: Load
     burst: Burst | None
     ended_by: BaseException | None = None
+    gone: str = ""
 
 
 def first_answer(target: Target, prompts: Iterator[Prompt], clock: Clock) -> Outcome:
@@ -85,22 +83,27 @@ def first_answer(target: Target, prompts: Iterator[Prompt], clock: Clock) -> Out
 
     Raises
     ------
-    Unserved
+    BadInput
         If none of three such requests is answered.
+    KeyboardInterrupt
+        If the user ends it.
     """
     plan = LoadPlan(1000.0, 0.001, "constant", drain_s=target.timeout_s)
-    outcome = None
     for _ in range(_TRIES):
-        outcome = send(target, plan, prompts, clock=clock).outcomes[0]
+        load = send(target, plan, prompts, clock=clock)
+        if load.stopped_early:
+            raise KeyboardInterrupt
+        outcome = load.outcomes[0]
         if not outcome.error:
             return outcome
-        if outcome.error.partition(":")[0] in (*_GONE, "stalled", "cut off"):
+        if outcome.kind in (*_GONE, "stalled", "cut off"):
             break
-    error = outcome.error if outcome is not None else "no prompt"
-    error = error.replace("cut off: no whole answer when the waiting ended", "stalled: no answer")
+    error = outcome.error
+    if outcome.kind == "cut off":
+        error = f"stalled: no whole answer in {target.timeout_s:g} s"
     advice = _ADVICE.get(error.partition(":")[0], "Look into the server's log")
     message = f"{target.url} with model '{target.model}' answers no request: {error}. {advice}"
-    raise Unserved(message)
+    raise BadInput(message)
 
 
 def measure(
@@ -135,13 +138,13 @@ def measure(
     finally:
         watch.stop()
         run = session.stop()
-    if load.stopped_early and ended_by is None and not tally.hopeless:
+    if load.stopped_early and ended_by is None and not tally.gone:
         ended_by = KeyboardInterrupt()
     ends = watch.window_s()
     if ends is None or ends[1] <= ends[0]:
-        return Measured(run, load, None, ended_by)
+        return Measured(run, load, None, ended_by, tally.gone)
     burst = Burst(load, ends[0] - load.started_s, ends[1] - load.started_s, watch.server())
-    return Measured(run, load, burst, ended_by)
+    return Measured(run, load, burst, ended_by, tally.gone)
 
 
 class _Tally:
@@ -151,20 +154,17 @@ class _Tally:
         self.outcomes: list[Outcome] = []
         self.answered = 0
         self.failed = 0
+        self.gone = ""
         self._in_a_row = 0
 
-    @property
-    def hopeless(self) -> bool:
-        """Whether the server is gone."""
-        return self._in_a_row >= HOPELESS
-
-    def take(self, outcome: Outcome) -> bool:
-        """Count it; ``False`` to end the load."""
+    def take(self, outcome: Outcome) -> str | None:
+        """Count it; why the load has to end, once `HOPELESS` in a row reached nobody."""
         self.outcomes.append(outcome)
         if not outcome.error:
             self.answered += 1
         else:
             self.failed += 1
-        gone = outcome.error.partition(":")[0] in _GONE
-        self._in_a_row = self._in_a_row + 1 if gone else 0
-        return not self.hopeless
+        self._in_a_row = self._in_a_row + 1 if outcome.kind in _GONE else 0
+        if self._in_a_row >= HOPELESS:
+            self.gone = f"{HOPELESS} requests in a row failed: {outcome.error}"
+        return self.gone or None

@@ -9,10 +9,10 @@ import asyncio
 import errno
 import json
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import urlsplit
 
 from joulecast.core.errors import BadInput, MissingExtra
 from joulecast.profiler.serving.outcomes import Outcome
+from joulecast.profiler.serving.scrape_http import checked_url
 from joulecast.profiler.serving.sse import EventReader, error_message, piece_of, piece_of_body
 
 if TYPE_CHECKING:
@@ -198,17 +198,7 @@ def endpoint(target: Target) -> str:
 
     Raises BadInput for what is no web address.
     """
-    url = target.url.strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise BadInput(
-            f"'{target.url}' is no address of a server. Say it like http://127.0.0.1:8000/v1"
-        )
-    return url + _PATHS[target.api]
+    return checked_url(target.url, "http://127.0.0.1:8000/v1") + _PATHS[target.api]
 
 
 def fields(target: Target, prompt: Prompt) -> dict[str, Any]:

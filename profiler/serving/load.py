@@ -33,15 +33,15 @@ def send(
     target: Target,
     plan: LoadPlan,
     prompts: Iterator[Prompt],
-    on_outcome: Callable[[Outcome], bool | None] | None = None,
+    on_outcome: Callable[[Outcome], str | None] | None = None,
     clock: Clock | None = None,
 ) -> Load:
     """What became of every request of `plan`, sent to `target` with the next of `prompts`.
 
     Lasts `plan.duration_s`, and then until all are answered, at most until `plan.drain_s` after the
-    last arrival. Ctrl-C ends it early, and so does `on_outcome` by returning ``False`` (it is
-    called as each request ends, between the others: it must be quick). What ends early keeps all
-    that came; requests under way count as failed, those not due yet are not in it.
+    last arrival. Ctrl-C ends it early, and so does `on_outcome` by returning why (it is called as
+    each request ends, between the others: it must be quick). What ends early keeps all that came;
+    requests under way count as failed, those not due yet are not in it.
     Raises BadInput for a plan or an address that cannot be, MissingExtra without aiohttp.
     """
     sending = _Sending(target, plan, on_outcome, clock or SystemClock())
@@ -55,15 +55,6 @@ def send(
     return sending.load()
 
 
-def kind_of(error: str) -> str:
-    """The kind of an outcome's error: what stands before its colon.
-
-    >>> kind_of("HTTP 429: too many requests")
-    'HTTP 429'
-    """
-    return error.partition(":")[0]
-
-
 class _Sending:
     """One load while it runs, in one thread."""
 
@@ -71,7 +62,7 @@ class _Sending:
         self,
         target: Target,
         plan: LoadPlan,
-        on_outcome: Callable[[Outcome], bool | None] | None,
+        on_outcome: Callable[[Outcome], str | None] | None,
         clock: Clock,
     ) -> None:
         _check(plan)
@@ -166,8 +157,8 @@ class _Sending:
         if self._on_outcome is None or self._failure is not None:
             return
         try:
-            if self._on_outcome(outcome) is False:
-                self.stop("as its caller asked")
+            if reason := self._on_outcome(outcome):
+                self.stop(reason)
         except Exception as failure:  # noqa: BLE001 - raised again once nothing is left behind
             self._fail(failure)
 
@@ -195,7 +186,7 @@ class _Sending:
 def doubts(plan: LoadPlan, outcomes: tuple[Outcome, ...], core_frac: float) -> list[str]:
     """What may be wrong with a load: failures by kind, late arrivals, a generator too busy."""
     found = []
-    failed = Counter(kind_of(o.error) for o in outcomes if o.error)
+    failed = Counter(o.kind for o in outcomes if o.error)
     if failed:
         kinds = ", ".join(f"{kind} {count}" for kind, count in failed.most_common())
         found.append(f"{failed.total()} of {len(outcomes)} requests failed: {kinds}")

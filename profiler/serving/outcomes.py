@@ -83,6 +83,15 @@ class Outcome:
     status: int | None = None
     error: str = ""
 
+    @property
+    def kind(self) -> str:
+        """The kind of its failure; empty if the answer is whole.
+
+        >>> Outcome(0.0, 0.0, error="HTTP 429: too many requests").kind
+        'HTTP 429'
+        """
+        return self.error.partition(":")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Load:

@@ -121,7 +121,12 @@ def tokens_per_word(prompt: Prompt, counted_tokens: int) -> float:
     >>> tokens_per_word(Prompt((("user", "one two three four"),), 8), 5)
     1.25
     """
-    return counted_tokens / sum(len(text.split()) for _, text in prompt.messages)
+    return counted_tokens / words_of(prompt)
+
+
+def words_of(prompt: Prompt) -> int:
+    """Words of all its messages, at least 1."""
+    return max(1, sum(len(text.split()) for _, text in prompt.messages))
 
 
 def _cycled(

@@ -53,7 +53,8 @@ class Saturation:
     Attributes
     ----------
     rate_rps : the most that was answered beyond it, ``None`` if it was not reached.
-    low_rps, high_rps : the highest rate that was kept up with and the lowest that was not.
+    low_rps, high_rps : the highest rate that was kept up with and the lowest that was not, as the
+        requests arrived.
     """
 
     rate_rps: float | None
@@ -89,10 +90,15 @@ def saturation_of(tried: Sequence[Tried]) -> Saturation:
 
     Beyond it the goodput is the capacity; it is never told below the highest rate kept up with.
     """
-    low, high = _bracket(tried)
+    low, high = (_arrived_rps(tried, rate_rps) for rate_rps in _bracket(tried))
     beyond = [t.achieved_rps for t in tried if t.is_too_much]
     kept = max((t.achieved_rps for t in tried if not t.is_too_much), default=0.0)
     return Saturation(max([*beyond, kept]) if beyond else None, low, high)
+
+
+def _arrived_rps(tried: Sequence[Tried], rate_rps: float | None) -> float | None:
+    """Requests per second that arrived in the burst at `rate_rps`."""
+    return next((t.offered_rps for t in tried if t.rate_rps == rate_rps), None)
 
 
 def _bracket(tried: Sequence[Tried]) -> tuple[float | None, float | None]:

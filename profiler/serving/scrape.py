@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from joulecast.profiler.serving.scrape_text import parse
@@ -42,18 +43,7 @@ _KV_USED = (
     "llamacpp_kv_cache_usage_ratio",
 )
 _PREEMPTIONS = ("vllm_num_preemptions_total", "sglang_num_retracted_requests_total")
-_PROMPT = (
-    "vllm_prompt_tokens_total",
-    "sglang_prompt_tokens_total",
-    "llamacpp_prompt_tokens_total",
-    "tgi_request_input_length_sum",
-)
-_OUTPUT = (
-    "vllm_generation_tokens_total",
-    "sglang_generation_tokens_total",
-    "llamacpp_tokens_predicted_total",
-    "tgi_request_generated_tokens_sum",
-)
+_PROMPT = ("sglang_prompt_tokens_total", "llamacpp_prompt_tokens_total")
 _QUERIES = ("vllm_prefix_cache_queries_total", "vllm_gpu_prefix_cache_queries_total")
 _HITS = ("vllm_prefix_cache_hits_total", "vllm_gpu_prefix_cache_hits_total")
 _CACHED = (
@@ -75,7 +65,7 @@ class ServerState:
     time_s : of the monotonic clock. engine : ``vllm``, ``sglang``, ...; empty if not made out.
     running, waiting : requests in the batch and in the queue, now. kv_used_frac : 0..1, now.
     prefix_queries, prefix_hits : since its start, in tokens or in blocks (of each other's kind).
-    preemptions, prompt_tokens, output_tokens : since its start.
+    preemptions : since its start.
     hit_frac : of the prefix cache as the engine itself averages it, 0..1.
     """
 
@@ -87,31 +77,19 @@ class ServerState:
     prefix_queries: float | None = None
     prefix_hits: float | None = None
     preemptions: float | None = None
-    prompt_tokens: float | None = None
-    output_tokens: float | None = None
     hit_frac: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFigures:
-    """What a server did between the first and the last of several looks; see `ServerState`.
+    """What a server did between the first and the last of several looks; see `ServerState`."""
 
-    Attributes
-    ----------
-    looks : how many. waiting_first, waiting_last : requests in the queue at either end.
-    """
-
-    looks: int = 0
     engine: str = ""
     running_mean: float | None = None
     waiting_mean: float | None = None
-    waiting_first: float | None = None
-    waiting_last: float | None = None
     kv_used_frac: float | None = None
     cache_hit_frac: float | None = None
     preemptions: float | None = None
-    prompt_tokens: float | None = None
-    output_tokens: float | None = None
 
 
 def state_of(text: str, time_s: float, model: str = "") -> ServerState:
@@ -135,8 +113,6 @@ def state_of(text: str, time_s: float, model: str = "") -> ServerState:
         prefix_queries=queries,
         prefix_hits=hits,
         preemptions=_first(by_name, _PREEMPTIONS, sum),
-        prompt_tokens=_first(by_name, _PROMPT, sum),
-        output_tokens=_first(by_name, _OUTPUT, sum),
         hit_frac=_hit_rate(by_name),
     )
 
@@ -153,23 +129,15 @@ def engine_of(samples: Iterable[Sample]) -> str:
 def figures_of(states: Sequence[ServerState]) -> ServerFigures:
     """Means of what holds at a moment, differences of what is counted.
 
-    A count that fell (the server was started anew) is ``None``.
+    A count that fell in between (the server was started anew), or of a single look, is ``None``.
     """
-    if not states:
-        return ServerFigures()
-    first, last = states[0], states[-1]
     return ServerFigures(
-        looks=len(states),
         engine=next((s.engine for s in states if s.engine), ""),
         running_mean=_mean_of([s.running for s in states]),
         waiting_mean=_mean_of([s.waiting for s in states]),
-        waiting_first=first.waiting,
-        waiting_last=last.waiting,
         kv_used_frac=_mean_of([s.kv_used_frac for s in states]),
         cache_hit_frac=_hit_frac(states),
-        preemptions=_gained(first.preemptions, last.preemptions),
-        prompt_tokens=_gained(first.prompt_tokens, last.prompt_tokens),
-        output_tokens=_gained(first.output_tokens, last.output_tokens),
+        preemptions=_gained([s.preemptions for s in states]),
     )
 
 
@@ -233,18 +201,20 @@ def _hit_rate(by_name: Mapping[str, Sequence[Sample]]) -> float | None:
 
 def _hit_frac(states: Sequence[ServerState]) -> float | None:
     """Of what was looked up between the looks; the engine's own mean where nothing is counted."""
-    first, last = states[0], states[-1]
-    queries = _gained(first.prefix_queries, last.prefix_queries)
-    hits = _gained(first.prefix_hits, last.prefix_hits)
+    both = [s for s in states if s.prefix_queries is not None and s.prefix_hits is not None]
+    queries = _gained([s.prefix_queries for s in both])
+    hits = _gained([s.prefix_hits for s in both])
     if queries is not None and hits is not None:
         return _share(hits / queries) if queries > 0 else None
     return _mean_of([s.hit_frac for s in states])
 
 
-def _gained(first: float | None, last: float | None) -> float | None:
-    if first is None or last is None or last < first:
+def _gained(counts: Iterable[float | None]) -> float | None:
+    """From the first to the last that is known; ``None`` for fewer than two, or if one fell."""
+    known = [c for c in counts if c is not None]
+    if len(known) < 2 or any(later < earlier for earlier, later in pairwise(known)):
         return None
-    return last - first
+    return known[-1] - known[0]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     Look = Callable[[], ServerState | None]
 
 LOOK_S = 1.0
+"""Seconds from look to look in a long window; a short one gets `LOOKS`."""
 LOOKS = 20
-"""At least so many looks in a window; at most one each `LOOK_S`."""
 TIMEOUT_S = 2.0
 END_S = 5.0
 

@@ -41,14 +41,20 @@ class EventReader:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._half = False  # of a CR LF: its LF may be the first byte to come
         self._data: list[bytes] = []
         self._size = 0
 
     def feed(self, received: bytes) -> list[bytes]:
         """Data of the events that `received` completes; lines may end anywhere between calls.
 
-        Raises BadInput for an event without an end.
+        They end with LF, CR LF or CR. Raises BadInput for an event without an end.
         """
+        halved = self._half
+        self._half = received.endswith(b"\r") if received else halved
+        if halved:
+            received = received.removeprefix(b"\n")
+        received = received.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, self._rest = (self._rest + received).split(b"\n")
         found = self._take(lines)
         if self._size + len(self._rest) > MAX_EVENT_BYTES:
@@ -63,7 +69,7 @@ class EventReader:
     def _take(self, lines: list[bytes]) -> list[bytes]:
         found = []
         for raw in lines:
-            line = raw.removesuffix(b"\r").removeprefix(_MARK)
+            line = raw.removeprefix(_MARK)
             if line.startswith(b"data:"):
                 self._data.append(line[5:].strip())
                 self._size += len(line)

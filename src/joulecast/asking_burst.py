@@ -25,8 +25,16 @@ if TYPE_CHECKING:
 
     from joulecast.core.records import Architecture
 
-_OWNERS = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "llama.cpp", "huggingface": ""}
-_KERNELS = {"awq": "int4", "gptq": "int4", "w4a16": "int4", "w8a8": "int8", "q4": "int4"}
+_OWNERS = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "llama.cpp"}
+_KERNELS = {
+    "awq": "int4",
+    "gptq": "int4",
+    "w4a16": "int4",
+    "w8a8": "int8",
+    "q4": "int4",
+    "q8": "int8",
+}
+_LOCKED = (401, 403)
 _WORD = re.compile(r"[-_./ ]+")
 
 
@@ -59,7 +67,8 @@ class Server:
     def is_here(self) -> bool:
         """Whether it runs on this machine."""
         host = urlsplit(self.url).hostname or ""
-        return host in {"localhost", "::1", os.uname().nodename} or host.startswith("127.")
+        own = {"localhost", "::1", "0.0.0.0", os.uname().nodename}  # noqa: S104 (nothing is bound)
+        return host in own or host.startswith("127.")
 
 
 def headers_of(key: str) -> dict[str, str]:
@@ -111,6 +120,8 @@ def _served(url: str, key: str, wanted: str | None) -> tuple[str, str]:
         if exc.status is not None and wanted:
             return wanted, ""
         advice = "Is the server up?" if exc.status is None else "Give --model, and --url up to /v1"
+        if exc.status in _LOCKED:
+            advice = "Give the variable that holds the key: --api-key NAME"
         message = f"{exc}. {advice}"
         raise BadInput(message) from exc
     names = [str(m["id"]) for m in listed if m.get("id")]

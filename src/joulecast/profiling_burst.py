@@ -13,7 +13,7 @@ from joulecast.core.units import format_duration
 from joulecast.options_burst import AUTO
 from joulecast.profiler.clock import SystemClock
 from joulecast.profiler.serving import prompts as prompts_of
-from joulecast.profiler.serving.burst_point import Attempt, Unserved, first_answer, measure
+from joulecast.profiler.serving.burst_point import Attempt, first_answer, measure
 from joulecast.profiler.serving.outcomes import LoadPlan, Target
 from joulecast.profiler.serving.saturation import Tried, next_rate, saturation_of
 from joulecast.profiler.serving.scrape_watch import looker
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from joulecast.core.records import Run
     from joulecast.profiler.serving.burst_point import Measured, Seen
     from joulecast.profiler.serving.outcomes import Outcome, Prompt
-    from joulecast.profiler.serving.saturation import Saturation
     from joulecast.profiler.serving.scrape import ServerState
     from joulecast.profiling_desk import Desk
 
@@ -44,24 +43,19 @@ def measure_bursts(ask: argparse.Namespace) -> int:
     _check(ask)
     server = find_server(ask, os.environ)
     desk = open_burst_desk(ask, server)
-    ended: BaseException | None = None
-    found: list[Saturation] = []
+    campaign: Campaign | None = None
     try:
         if code := verdict(ask, desk.here):
             return code
         campaign = _begun(ask, desk, server)
         for share in ask.shared or ask.cache_hit or (None,):
-            ended = _sweep(campaign, share, found)
-            if ended is not None:
-                break
+            _sweep(campaign, share)
     finally:
         desk.here.close()
-    desk.line.clear()
-    if campaign.runs:
-        say(campaign, found[-1] if found else None)
-    if ended is not None:
-        raise ended
-    return max(verdict(ask, desk.here, run) for run in campaign.runs)
+        desk.line.clear()
+        if campaign is not None and campaign.runs:
+            say(campaign)
+    return next((code for run in campaign.runs if (code := verdict(ask, desk.here, run))), 0)
 
 
 def _check(ask: argparse.Namespace) -> None:
@@ -123,24 +117,21 @@ def _prompts(campaign: Campaign, share: float | None) -> Iterator[Prompt]:
     return prompts_of.bundled(most, ask.seed, salt)
 
 
-def _sweep(
-    campaign: Campaign, share: float | None, found: list[Saturation]
-) -> BaseException | None:
-    """Bursts at all rates, or until saturation is found; what ended them early."""
+def _sweep(campaign: Campaign, share: float | None) -> None:
+    """Bursts at all rates, or until saturation is found; raises what ended them early."""
+    campaign.salt += 1  # what a prefix cache has seen is not asked again
     prompts, tried = _prompts(campaign, share), list[Tried]()
     auto = campaign.ask.rps == AUTO
     rates = iter(campaign.ask.rps) if not auto else iter(())
     while (rate := next_rate(tried) if auto else next(rates, None)) is not None:
         measured = _point(campaign, float(rate), share, prompts)
         if measured.ended_by is not None:
-            return measured.ended_by
-        if measured.burst is None or measured.load.stopped_early:
-            told = next(iter(measured.load.notices[1:2]), "it answers no more")
-            return Unserved(f"{campaign.server.url} is gone: {told}. What came is kept")
+            raise measured.ended_by
+        if measured.gone:
+            raise BadInput(f"{campaign.server.url} is gone: {measured.gone}. What came is kept")
         tried.append(_tried(campaign.runs[-1], float(rate)))
     if auto:
-        found.append(saturation_of(tried))
-    return None
+        campaign.found.append((share, saturation_of(tried)))
 
 
 def _tried(run: Run, rate_rps: float) -> Tried:
@@ -168,7 +159,7 @@ def _point(
     )
     first = next(prompts)
     expected = Serving(
-        prompt_tokens=first.prompt_tokens or 1.0,
+        prompt_tokens=first.prompt_tokens or prompts_of.words_of(first),
         output_tokens=first.max_tokens,
         rate_rps=rate_rps,
         cache_hit_frac=share or 0.0,

@@ -2,78 +2,64 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from joulecast import asking
 from joulecast.core.errors import BadInput
 from joulecast.core.records import Machine
-from joulecast.core.run_files import default_folder
-from joulecast.live import ProgressLine
-from joulecast.measuring import Here, context_of, find_here
-from joulecast.profiler import meters as meters_of
-from joulecast.profiler.doctor import environment
-from joulecast.profiler.ranks import rank_of
-from joulecast.profiling_desk import Desk, choice_of, open_desk
+from joulecast.profiling_desk import open_desk
 
 if TYPE_CHECKING:
     import argparse
 
     from joulecast.asking_burst import Server
+    from joulecast.measuring import Here
+    from joulecast.profiling_desk import Desk
+
+_UNNAMED = "the server is on another machine: name it (--hw) for estimates to lean on its bursts"
+_UNSEEN = "the server is on another machine and no --power-from tells its power"
 
 
 def open_burst_desk(ask: argparse.Namespace, server: Server) -> Desk:
     """The machine of the server, with the meters that see it.
 
     Meters of this machine see the server if it runs here, or where they are asked for by name.
+
+    Raises
+    ------
+    MeterUnavailable
+        If the page of `--power-from`, or a meter asked for by name, tells no power.
     """
-    named = bool(ask.meter or ask.replay)
-    here_or_named = server.is_here or named
-    desk = open_desk(ask) if here_or_named and not ask.power_from else _elsewhere(ask, server)
-    if not ask.gpus:
-        return desk
-    machine = asking.configured(desk.here.machine, int(ask.gpus), None)
-    return replace(desk, here=replace(desk.here, machine=machine))
-
-
-def _elsewhere(ask: argparse.Namespace, server: Server) -> Desk:
-    """The machine as named, and the meters of `--power-from` with those asked for by name."""
-    folder = None if ask.no_save else ask.out or default_folder()
-    if folder is not None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            message = f"cannot write records into {folder}: {exc.strerror}. Give --out"
-            raise BadInput(message) from exc
-    machine, notices = _machine(ask, server)
-    rank = rank_of(os.environ, platform.node())
-    where = {**rank.where(), **environment(environ=os.environ)}
-    meters = _meters(ask, machine)
-    if not ask.power_from:
-        notices.append("the server is on another machine and no --power-from tells its power")
-    here = Here(machine, tuple(meters), rank, where, tuple(notices))
-    return Desk(ask, here, folder, ProgressLine(sys.stderr, quiet=ask.quiet))
-
-
-def _machine(ask: argparse.Namespace, server: Server) -> tuple[Machine, list[str]]:
-    if server.is_here or ask.hw.strip().lower() != "auto":
-        return find_here(ask.hw, choice_of(ask))
-    told = "the server is on another machine: name it (--hw) for estimates to lean on its bursts"
-    return Machine(id="", name=""), [told]
-
-
-def _meters(ask: argparse.Namespace, machine: Machine) -> list[meters_of.Meter]:
-    """Raises MeterUnavailable where a page tells no power."""
-    context = context_of(machine, choice_of(ask))
-    found: list[meters_of.Meter] = []
+    asked = copy(ask)
     if ask.power_from:
-        options = {"url": ask.power_from}
-        found += meters_of.probe("prometheus", replace(context, options=options))
-    for name in ask.meter:
-        kind, *settings = name.split(":")
-        given = dict(zip(("power_w", "scope"), settings, strict=False))
-        found += meters_of.probe(kind, replace(context, options=given))
-    return found
+        asked.meter = [f"prometheus:{ask.power_from}", *ask.meter]
+    unseen = not (server.is_here or asked.meter or ask.replay)
+    apart = not server.is_here and (unseen or bool(ask.power_from))
+    unnamed = apart and ask.hw.strip().lower() == "auto"
+    if unnamed and ask.gpus:
+        raise BadInput(f"--gpus {int(ask.gpus)}: of which machine? Name it: --hw NAME")
+    if unnamed:
+        asked.hw = Machine(id="", name="")
+    desk = open_desk(asked)
+    here = _blind(desk.here) if unseen else desk.here
+    if ask.gpus:
+        here = replace(here, machine=asking.configured(here.machine, int(ask.gpus), None))
+    doubts = (_UNNAMED,) if unnamed else _miscounted(here) if ask.power_from else ()
+    return replace(desk, here=replace(here, notices=(*doubts, *here.notices)))
+
+
+def _blind(here: Here) -> Here:
+    """Without the meters of this machine: they see the client."""
+    here.close()
+    return replace(here, meters=(), notices=(_UNSEEN,))
+
+
+def _miscounted(here: Here) -> tuple[str, ...]:
+    """A doubt where the page tells of more or fewer GPUs than serve."""
+    told, has = sum(m.scope == "gpu" for m in here.meters), here.machine.n_gpus
+    if here.machine.gpu is None or told == has:
+        return ()
+    said = f"--power-from tells of {told} GPUs, {here.machine.id} has {has}: choose those that "
+    return (said + "serve (URL#gpu=0,1), or say how many there are (--gpus N)",)

@@ -12,7 +12,7 @@ from joulecast.core.records import Setup, Workload
 from joulecast.core.units import format_si
 from joulecast.estimator.serving.metrics import LEAST, correlations, scope_of, seven_of
 from joulecast.profiler.serving import burst as bursts
-from joulecast.render_burst import burst_screen, point_of
+from joulecast.render_burst import burst_screen, notices_of, point_of
 from joulecast.tables import as_json
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Campaign:
     Attributes
     ----------
     token : joins the records of the command. salt : makes its prompts new to a prefix cache.
+    found : saturation by shared share of the prompts, 0..1.
     """
 
     ask: argparse.Namespace
@@ -46,6 +47,7 @@ class Campaign:
     salt: int = field(default_factory=lambda: 1 + secrets.randbelow(10**9))
     runs: list[Run] = field(default_factory=list)
     errors: list[dict[str, int]] = field(default_factory=list)
+    found: list[tuple[float | None, Saturation]] = field(default_factory=list)
 
 
 def setup_of(campaign: Campaign, serving: Serving, samples: float) -> Setup:
@@ -76,6 +78,8 @@ def keep(campaign: Campaign, measured: Measured, expected: Serving, share: float
         figures = bursts.figures_of(seen)
         serving = _as_met(campaign, expected, seen, figures)
         doubts = bursts.doubts_of(seen, figures, campaign.warmup_s)
+        if share and figures.cache_hit_frac is None:
+            doubts += (f"the server tells no cache hits: {share:.0%} of the prompt taken as hit",)
         setup = setup_of(campaign, serving, figures.completed)
         run = bursts.burst_run(run, setup, seen, figures, doubts)
         errors = bursts.errors_of(seen)
@@ -103,7 +107,7 @@ def _as_met(
     return replace(
         expected,
         prompt_tokens=prompt / n if prompt and n else expected.prompt_tokens,
-        output_tokens=output / n if output and n else expected.output_tokens,
+        output_tokens=expected.output_tokens if output is None or not n else output / n,
         prompt_tokens_guessed=not prompt,
         cache_hit_frac=expected.cache_hit_frac if hit is None else hit,
         concurrency=campaign.ask.max_in_flight,
@@ -112,7 +116,7 @@ def _as_met(
     )
 
 
-def say(campaign: Campaign, saturation: Saturation | None) -> None:
+def say(campaign: Campaign) -> None:
     """Print all points: on one screen, or as one JSON object."""
     runs, desk = campaign.runs, campaign.desk
     known = [run for run in runs if run.measurement.burst is not None]
@@ -130,16 +134,17 @@ def say(campaign: Campaign, saturation: Saturation | None) -> None:
                 {**point_of(run, errors), "figures": _figures(run)}
                 for run, errors in zip(runs, campaign.errors, strict=True)
             ],
-            "saturation": asdict(saturation) if saturation else None,
+            "saturation": asdict(campaign.found[-1][1]) if campaign.found else None,
+            "saturations": [{"shared_frac": f, **asdict(s)} for f, s in campaign.found],
             "seven_metrics": [seven_of(run, scope) for run in known],
             "correlations": [asdict(c) for c in ranks],
         }
         sys.stdout.write(as_json(told))
-        for notice in dict.fromkeys(n for run in runs for n in run.measurement.notices):
+        for notice in notices_of(runs):
             sys.stderr.write(f"note: {notice}\n")
         return
     saved = str(desk.folder) if desk.folder else ""
-    sys.stdout.write(burst_screen(_head(campaign), runs, ranks, saturation, saved))
+    sys.stdout.write(burst_screen(_head(campaign), runs, ranks, campaign.found, saved))
 
 
 def _figures(run: Run) -> dict[str, object] | None:

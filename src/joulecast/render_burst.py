@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from joulecast.profiler.serving.saturation import Saturation
 
 COLUMNS = (
-    ("req/s", "offered"),
+    ("req/s", "asked"),
     ("answered", "/s"),
     ("J/req", ""),
     ("J/token", ""),
@@ -74,7 +74,7 @@ def burst_screen(
     head: Sequence[str],
     runs: Sequence[Run],
     correlations: Sequence[Correlation] = (),
-    saturation: Saturation | None = None,
+    saturations: Sequence[tuple[float | None, Saturation]] = (),
     saved: str = "",
 ) -> str:
     """All points of a command on one screen.
@@ -82,6 +82,7 @@ def burst_screen(
     Parameters
     ----------
     head : lines that name model, server and machine. saved : folder of the records.
+    saturations : each with the shared share of its prompts, 0..1.
     """
     lines = [*head, "", *burst_table(runs)]
     lines += _curve(runs)
@@ -90,14 +91,15 @@ def burst_screen(
     got = [f"{scope} ({source.get(scope, '')})" for scope, source in scopes.items()]
     energy = f"joules of {', '.join(got)}" if got else "not measured: no meter saw the server"
     lines += labelled("energy", energy, WIDTH)
-    if saturation is not None:
-        lines += labelled("saturates", saturation_line(saturation), WIDTH)
+    for share, saturation in saturations:
+        shared = "" if share is None else f"{share:.0%} shared: "
+        lines += labelled("saturates", shared + saturation_line(saturation), WIDTH)
     if correlations:
         lines += labelled("ranks", _ranks(correlations), WIDTH)
     if saved:
         lines += labelled("records", saved, WIDTH)
-    lines += labelled("next", _next(runs, saturation), WIDTH)
-    notices = _notices(runs)
+    lines += labelled("next", _next(runs, [s for _, s in saturations]), WIDTH)
+    notices = notices_of(runs)
     for notice in notices[:_MOST_NOTES]:
         lines += labelled("note", notice, WIDTH)
     if len(notices) > _MOST_NOTES:
@@ -157,15 +159,17 @@ def _curve(runs: Sequence[Run]) -> list[str]:
 
 
 def _rate(run: Run) -> str:
-    serving = run.setup.workload.serving
-    return _NONE if serving is None or serving.rate_rps is None else f"{serving.rate_rps:.3g}"
+    """Requests per second, with the shared share of the prompts where that is swept."""
+    serving, share = run.setup.workload.serving, run.where.get("shared_frac")
+    rate = _NONE if serving is None or serving.rate_rps is None else f"{serving.rate_rps:.3g}"
+    return rate if share is None else f"{rate} ({float(share):.0%})"
 
 
-def _notices(runs: Sequence[Run]) -> list[str]:
+def notices_of(runs: Sequence[Run]) -> list[str]:
     """Each notice once: those of some points first, with their rates, then those of all."""
     rates: dict[str, list[str]] = {}
     for run in runs:
-        for notice in (*run.measurement.notices, *run.setup.notices):
+        for notice in dict.fromkeys((*run.measurement.notices, *run.setup.notices)):
             rates.setdefault(notice, []).append(_rate(run))
     some = [f"at {', '.join(at)}/s: {n}" for n, at in rates.items() if len(at) < len(runs)]
     return some + [n for n, at in rates.items() if len(at) >= len(runs)]
@@ -184,14 +188,14 @@ def _ranks(found: Sequence[Correlation]) -> str:
     return text + (f" (the same or unknown in all: {', '.join(silent)})" if silent else "")
 
 
-def _next(runs: Sequence[Run], saturation: Saturation | None) -> str:
+def _next(runs: Sequence[Run], saturations: Sequence[Saturation]) -> str:
     """What would make the answer surer."""
     bursts = [b for run in runs if (b := run.measurement.burst) is not None]
     if not any(run.measurement.energy_j for run in runs):
         return "give --power-from URL, or burst from the server's own machine, to see its energy"
-    if saturation is not None and saturation.rate_rps is None:
+    if any(s.rate_rps is None for s in saturations):
         return "give higher --rps: no estimate beyond a rate that was kept up with"
-    if saturation is None and not any(b.saturated for b in bursts):
+    if not saturations and not any(b.saturated for b in bursts):
         return "--rps auto finds where it saturates; estimates go no further than bursts did"
     return "'estimate --rps R' now leans on these records; --cache-hit sweep shows the cache's part"
 

@@ -98,6 +98,51 @@ def test_labels_behind_the_hash_choose_gpus_and_host() -> None:
             opened(pages.root + "/metrics#gpu=9")
 
 
+def test_a_chosen_gpu_that_is_not_there_is_refused() -> None:
+    """Two of three would be two thirds of the energy."""
+    with Pages({"/metrics": gpus(2)}) as pages:
+        with pytest.raises(MeterUnavailable, match=r"tells nothing of gpu=5, gpu=7\."):
+            opened(pages.root + "/metrics#gpu=0,5,7")
+        assert len(opened(pages.root + "/metrics#gpu=0&gpu=1")) == 2
+
+
+@pytest.mark.parametrize("choice", ["0,1", "gpu"])
+def test_a_choice_without_a_label_is_refused(choice: str) -> None:
+    """It would choose all of them."""
+    with Pages({"/metrics": gpus(2)}) as pages:
+        with pytest.raises(MeterUnavailable, match="#gpu=0,1&Hostname=a"):
+            opened(f"{pages.root}/metrics#{choice}")
+        with pytest.raises(MeterUnavailable, match="as chosen"):
+            opened(f"{pages.root}/metrics#gpu=")
+
+
+def test_a_gpu_that_tells_nothing_usable_is_reported() -> None:
+    """Others are read, and the one that is left out is named."""
+    page = gpus(2).replace("1000001.0", "9223372036854775794").replace("101.0", "0")
+    told: list[MeterUnavailable] = []
+    with Pages({"/metrics": page}) as pages:
+        url = pages.root + "/metrics"
+        context = MeterContext(options={"url": url}, clock=FakeClock(), report=told.append)
+        assert len(probe("prometheus", context)) == 1
+    assert [str(t) for t in told] == [
+        "prometheus: DCGM_FI_DEV_POWER_USAGE of GPU-1 is 0, which cannot be."
+    ]
+
+
+def test_a_page_that_fails_fails_all_its_devices_at_once() -> None:
+    """Eight GPUs do not wait for eight time-outs."""
+    with Pages({"/metrics": gpus(8)}) as pages:
+        clock = FakeClock()
+        meters = opened(pages.root + "/metrics", clock)
+        pages.status = 503
+        clock.advance(1.0)
+        before = len(pages.asked)
+        for meter in meters:
+            with pytest.raises(MeterReadError, match="HTTP 503"):
+                meter.read_energy_j()
+        assert len(pages.asked) == before + 1
+
+
 def test_a_gpu_told_for_each_pod_counts_once() -> None:
     """Shared GPUs have a line per pod; the energy is the board's."""
     page = gpus(1, labels=',pod="x"') + gpus(1, labels=',pod="y"')

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joulecast.core.records import Architecture, Machine, Measurement, Run, Setup, Window, Workload
+from joulecast.profiler.serving.arrivals import arrivals_s
 from joulecast.profiler.serving.burst import (
     STEADY,
     Burst,
@@ -146,6 +147,16 @@ def test_a_batch_that_still_fills_is_a_short_warm_up_not_saturation() -> None:
     assert any("--warmup 50" in d for d in doubts_of(seen, figures, 10.0))
 
 
+def test_a_warm_up_shorter_than_an_answer_is_no_saturation() -> None:
+    """Answers of 1.3 s at 20 per second: from ten under way to 26, and no more."""
+    found = []
+    for seed in range(20):
+        due_s = arrivals_s(20.0, 3.5, seed=seed)
+        load = Load(LoadPlan(20.0, 3.5), 0.0, tuple(answer(t, 1.3) for t in due_s.tolist()), 0.1)
+        found.append(is_saturated(Burst(load, 0.5, 3.5, ServerFigures())))
+    assert found.count(True) <= 1
+
+
 def test_too_few_answers_say_so_and_how_long_it_takes() -> None:
     """Six in a minute; whether it keeps up is not told."""
     seen = burst(*[answer(float(t), 1.0) for t in range(10, 70, 10)])
@@ -164,9 +175,59 @@ def test_tokens_that_the_server_did_not_count_are_none() -> None:
     assert figures_of(burst()).ttft is None
 
 
+def test_answers_silent_about_the_cache_had_no_hit_where_others_tell_of_theirs() -> None:
+    """VLLM and SGLang leave a count of 0 out: 25 of 100 in one of four are 25 of 400."""
+    silent = [replace(answer(20.0 + i, 1.0), cached_tokens=None) for i in range(3)]
+    figures = figures_of(burst(answer(30.0, 1.0), *silent))
+    assert figures.cached_tokens == 25.0
+    assert figures.cache_hit_frac == 0.0625
+    assert figures_of(burst(*silent)).cached_tokens is None
+    assert figures_of(burst(*silent)).cache_hit_frac is None
+
+
+def test_answers_in_one_lump_have_no_times_of_tokens() -> None:
+    """A proxy that collects the stream: ten pieces in 50 microseconds are no speed of a server."""
+    lumps = [
+        replace(answer(float(t), 2.0), chunk_s=tuple(t + 2.0 + 5e-6 * i for i in range(10)))
+        for t in range(10, 60)
+    ]
+    seen = burst(*lumps)
+    figures = figures_of(seen)
+    assert figures.ttft is None
+    assert figures.itl is None
+    assert figures.latency is not None
+    assert any("all at once" in d for d in doubts_of(seen, figures, 10.0))
+    single = burst(*[answer(float(t), 2.0, tokens=1) for t in range(10, 60)])
+    assert figures_of(single).ttft is not None
+    assert doubts_of(single, figures_of(single), 10.0) == ()
+
+
+def test_empty_answers_are_told() -> None:
+    """Whole answers without a token: joules per token cannot be."""
+    empty = [replace(answer(float(t), 2.0), chunk_s=(), output_tokens=0) for t in range(10, 60)]
+    seen = burst(*empty)
+    figures = figures_of(seen)
+    assert figures.output_tokens == 0
+    assert any("answers are empty" in d for d in doubts_of(seen, figures, 10.0))
+
+
+def test_what_an_early_end_cut_off_was_still_under_way() -> None:
+    """Ctrl-C in a server that falls behind: it is saturated, though nothing is left then."""
+    seen = worked_off(10.0, 5.0, 1.0)
+    cut = [
+        o
+        if (o.ended_s or 0) < 40
+        else replace(o, ended_s=40.0, chunk_s=(), error="cut off: interrupted")
+        for o in seen.load.outcomes
+        if o.due_s < 40
+    ]
+    load = replace(seen.load, outcomes=tuple(cut), stopped_early=True)
+    assert is_saturated(Burst(load, 10.0, 40.01, ServerFigures())) is True
+
+
 def test_the_server_s_counters_are_believed_before_the_answers() -> None:
     """Its hit rate, batch and preemptions are the record's."""
-    server = ServerFigures(looks=60, running_mean=7.5, cache_hit_frac=0.8, preemptions=3.0)
+    server = ServerFigures(running_mean=7.5, cache_hit_frac=0.8, preemptions=3.0)
     figures = figures_of(replace(burst(answer(20.0, 1.0)), server=server))
     assert (figures.cache_hit_frac, figures.running_mean, figures.preemptions) == (0.8, 7.5, 3.0)
 

@@ -91,9 +91,10 @@ def test_connections_are_reused() -> None:
         assert len(server.connections) == 1
 
 
-def test_crlf_and_no_usage() -> None:
+@pytest.mark.parametrize("newline", ["\r\n", "\r"])
+def test_other_line_ends_and_no_usage(newline: str) -> None:
     """Without the server's count the pieces are counted and the prompt's length is missing."""
-    with ModelServer(newline="\r\n", usage=False) as server:
+    with ModelServer(newline=newline, usage=False) as server:
         (outcome,) = ask(Target(server.url, server.model))
     assert (outcome.error, outcome.prompt_tokens, outcome.output_tokens) == ("", None, 6)
 
@@ -205,10 +206,12 @@ def test_a_name_that_nobody_has() -> None:
     assert failure(error, 3.0) == "connection failed: Name or service not known"
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:8000", "ftp://host/v1", "http://", "http://a:b/v1"])
+@pytest.mark.parametrize(
+    "url", ["", "127.0.0.1:8000", "ftp://host/v1", "http://", "http://a:b/v1", "http://a b/v1"]
+)
 def test_what_is_no_address_is_refused(url: str) -> None:
     """Before anything is sent, with an example."""
-    with pytest.raises(BadInput, match="Say it like http://"):
+    with pytest.raises(BadInput, match="Write it like http://"):
         endpoint(Target(url, "m"))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from joulecast.core.errors import BadInput
-from joulecast.profiler.serving.load import doubts, kind_of, send
+from joulecast.profiler.serving.load import doubts, send
 from joulecast.profiler.serving.outcomes import LoadPlan, Outcome, Prompt, Target
 from joulecast.profiler.serving.prompts import synthetic
 from tests.fakes.model_server import ModelServer
@@ -113,19 +113,19 @@ def test_the_waiting_for_answers_ends() -> None:
 
 
 def test_the_caller_ends_a_load() -> None:
-    """A callback that returns False ends it; what came so far stays."""
+    """A callback that returns why ends it; what came so far stays."""
     seen: list[Outcome] = []
 
-    def third(outcome: Outcome) -> bool:
+    def third(outcome: Outcome) -> str | None:
         seen.append(outcome)
-        return len(seen) < 3
+        return "three are enough" if len(seen) >= 3 else None
 
     with ModelServer() as server:
         load = send(target(server), replace(PLAN, duration_s=30.0), prompts(), third)
     assert load.stopped_early
     assert 3 <= len(load.outcomes) < 10
     assert load.outcomes == tuple(sorted(seen, key=lambda o: o.due_s))
-    assert load.notices[0] == "ended early: as its caller asked"
+    assert load.notices[0] == "ended early: three are enough"
 
 
 def test_ctrl_c_ends_a_load_and_keeps_what_is_there() -> None:
@@ -246,5 +246,6 @@ def test_doubts_about_a_load() -> None:
 
 def test_kinds_of_errors() -> None:
     """What stands before the colon, or all of it."""
-    kinds = [kind_of(e) for e in ("HTTP 500: a: b", "connection refused", "stalled: no byte")]
-    assert kinds == ["HTTP 500", "connection refused", "stalled"]
+    errors = ("HTTP 500: a: b", "connection refused", "stalled: no byte", "")
+    kinds = [Outcome(0.0, 0.0, error=error).kind for error in errors]
+    assert kinds == ["HTTP 500", "connection refused", "stalled", ""]

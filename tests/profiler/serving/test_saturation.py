@@ -60,6 +60,12 @@ def test_without_saturation_no_rate_is_told() -> None:
     assert (found.rate_rps, found.low_rps, found.high_rps) == (None, 2, None)
 
 
+def test_the_bracket_is_of_what_arrived() -> None:
+    """Chance lets fewer arrive than were asked for: 12 of 13.4 is what was kept up with."""
+    found = saturation_of([Tried(13.4, 12.0, 12.0), Tried(16, 15.0, 12.5, saturated=True)])
+    assert (found.rate_rps, found.low_rps, found.high_rps) == (12.5, 12.0, 15.0)
+
+
 def test_chance_below_what_was_asked_is_not_saturation() -> None:
     """Four fifths answered in a short window of a server that says that it keeps up."""
     assert not Tried(1, 1.0, 0.8, saturated=False).is_too_much

@@ -34,7 +34,8 @@ def stream(newline: bytes = b"\n") -> bytes:
 
 
 @given(
-    st.lists(st.integers(0, len(stream(b"\r\n"))), max_size=12), st.sampled_from([b"\n", b"\r\n"])
+    st.lists(st.integers(0, len(stream(b"\r\n"))), max_size=12),
+    st.sampled_from([b"\n", b"\r\n", b"\r"]),
 )
 def test_events_come_out_whole_wherever_the_bytes_are_cut(cuts: list[int], newline: bytes) -> None:
     """Pieces of any size, cut within a character or between CR and LF, give the same events."""
