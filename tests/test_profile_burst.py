@@ -94,6 +94,7 @@ def test_the_screen_is_a_table_with_what_to_do_next(
     assert "gpu (constant)" in out
     assert "--rps auto" in out
     assert "no network of the catalogue is called 'nobody-knows-this'" in out
+    assert str(tmp_path) in out
     (run,) = kept(tmp_path)
     assert run.setup.architecture.params == 0
 

@@ -30,6 +30,8 @@ TOLD = 10
 LUMP_S = 2e-5
 """Mean time between tokens below which they came all at once: faster than any server makes them."""
 REFUSED_FRAC = 0.05
+ILL_FRAC = 0.2
+"""Share of failed requests from which a burst tells of a fault and not of the load."""
 STEADY = "steady"
 """The session's window between warm-up and drain."""
 _REFUSALS = ("HTTP 429", "HTTP 503", "not sent")
@@ -134,7 +136,7 @@ def is_saturated(burst: Burst) -> bool | None:
 
     Then the number under way grows after the batch has filled, in the window's second half too, by
     more than chance moves a steady one (standard deviations of the difference of two Poisson
-    counts), or requests are refused.
+    counts), or requests are refused. Where many fail otherwise the server is ill: ``None`` too.
     """
     arrived = burst.arrived()
     if len(arrived) < TOLD:
@@ -142,6 +144,8 @@ def is_saturated(burst: Burst) -> bool | None:
     refused = sum(o.kind in _REFUSALS for o in arrived)
     if refused > REFUSED_FRAC * len(arrived):
         return True
+    if len(burst.failed()) > ILL_FRAC * len(arrived):
+        return None
     middle_s = (burst.start_s + burst.end_s) / 2
     full_s = max(burst.start_s, min(middle_s, _filled_s(burst)))
     first, middle, last = (burst.under_way(t) for t in (full_s, middle_s, burst.end_s))
@@ -173,7 +177,13 @@ def doubts_of(burst: Burst, figures: BurstFigures, warmup_s: float) -> tuple[str
             "the pieces of an answer came all at once: what stands between here and the server "
             "collects them, so that times of tokens are not known. Take the server itself"
         )
-    if figures.saturated:
+    if figures.failed > ILL_FRAC * figures.sent:
+        kinds = ", ".join(errors_of(burst))
+        found.append(
+            f"{figures.failed} of {figures.sent} requests failed ({kinds}): no estimate leans on "
+            "this burst. See to the server, or try a lower rate"
+        )
+    elif figures.saturated:
         found.append(
             f"saturated: {figures.offered_rps:.3g} requests per second arrived and "
             f"{figures.achieved_rps:.3g} were answered; times grow with the length of the burst"

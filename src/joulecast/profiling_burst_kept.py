@@ -62,7 +62,7 @@ def setup_of(campaign: Campaign, serving: Serving, samples: float) -> Setup:
         framework=serving.engine,
         serving=serving,
     )
-    notices = (*campaign.desk.here.notices, *server.notices)
+    notices = (*server.notices, *campaign.desk.here.notices)
     return Setup(campaign.desk.here.machine, server.network, workload, notices=notices)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from joulecast.core.run_files import default_folder
 from joulecast.core.units import format_duration, format_si
+from joulecast.profiler.serving.burst import ILL_FRAC
 from joulecast.render import WIDTH, labelled
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def burst_screen(
         lines += labelled("ranks", _ranks(correlations), WIDTH)
     if saved:
         lines += labelled("records", saved, WIDTH)
-    lines += labelled("next", _next(runs, [s for _, s in saturations]), WIDTH)
+    lines += labelled("next", _next(runs, [s for _, s in saturations], saved), WIDTH)
     notices = notices_of(runs)
     for notice in notices[:_MOST_NOTES]:
         lines += labelled("note", notice, WIDTH)
@@ -188,16 +190,21 @@ def _ranks(found: Sequence[Correlation]) -> str:
     return text + (f" (the same or unknown in all: {', '.join(silent)})" if silent else "")
 
 
-def _next(runs: Sequence[Run], saturations: Sequence[Saturation]) -> str:
+def _next(runs: Sequence[Run], saturations: Sequence[Saturation], saved: str) -> str:
     """What would make the answer surer."""
     bursts = [b for run in runs if (b := run.measurement.burst) is not None]
+    if all(b.failed > ILL_FRAC * b.sent for b in bursts):
+        return "see to the server: no estimate leans on bursts in which so many requests failed"
     if not any(run.measurement.energy_j for run in runs):
         return "give --power-from URL, or burst from the server's own machine, to see its energy"
     if any(s.rate_rps is None for s in saturations):
         return "give higher --rps: no estimate beyond a rate that was kept up with"
     if not saturations and not any(b.saturated for b in bursts):
         return "--rps auto finds where it saturates; estimates go no further than bursts did"
-    return "'estimate --rps R' now leans on these records; --cache-hit sweep shows the cache's part"
+    if not saved:
+        return "without --no-save the records would sharpen 'estimate --rps R'"
+    given = "" if saved == str(default_folder()) else f" --runs {saved}"
+    return f"'estimate --rps R{given}' leans on them; --cache-hit sweep shows the cache's part"
 
 
 def _per(energy_j: float | None, count: float | None) -> float | None:

@@ -139,6 +139,18 @@ def test_refusals_are_saturation_too() -> None:
     assert is_saturated(burst(*outcomes)) is True
 
 
+def test_a_server_that_stalls_is_ill_not_saturated() -> None:
+    """It fell behind because it hung: what it answered says nothing of its capacity."""
+    good = [answer(11.0 + 0.1 * i, 0.2) for i in range(60)]
+    hung = [failure(17.0 + 0.1 * i, "stalled: no byte for 30 s") for i in range(400)]
+    seen = burst(*good, *hung)
+    figures = figures_of(seen)
+    assert figures.saturated is None
+    doubts = doubts_of(seen, figures, 10.0)
+    assert any("400 of 460 requests failed (stalled)" in d and "See to" in d for d in doubts)
+    assert not any(d.startswith("saturated") for d in doubts)
+
+
 def test_a_batch_that_still_fills_is_a_short_warm_up_not_saturation() -> None:
     """Answers of 25 s after 10 s of warm-up: a doubt that says what to give."""
     seen = burst(*[answer(t / 2, 25.0) for t in range(140)])
