@@ -14,11 +14,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from joulecast.core.errors import BadInput, JoulecastError, UnknownName
-from joulecast.core.records import Machine, Measurement, Run, Setup, Workload
-from joulecast.core.serving import BurstFigures, Serving, Spread
+from joulecast.core.records import Machine, Run, Setup, Workload
+from joulecast.core.serving import Serving
 from joulecast.datasets import hardware
 from joulecast.datasets.cells import number, text
 from joulecast.datasets.runs_table import scope_of, task_of
+from joulecast.datasets.serving_measured import measured
 from joulecast.datasets.serving_models import facts_of, family_of, network_of
 from joulecast.datasets.serving_words import (
     UNKNOWN_ENGINE,
@@ -52,15 +53,17 @@ def setup_of(row: Mapping[str, Any]) -> Setup:
         text(row.get("hardware_id")),
         text(row.get("gpu_name")),
         _gpus(row),
-        number(row.get("power_limit_w")),
+        _above_zero(row, "power_limit_w"),
     )
     network, said = network_of(text(row.get("model_id")), facts_of(row))
     notes.extend(said)
-    precision = precision_of(text(row.get("weight_precision")), number(row.get("weight_bits")))
+    spelling = text(row.get("weight_precision"))
+    precision = precision_of(spelling, number(row.get("weight_bits")))
     if not precision:
         old = machine.gpu is not None and machine.gpu.year < _BF16_SINCE
         precision = "fp16" if old else "bf16"
-        notes.append(f"weight precision not given: {precision} assumed")
+        seen = f"'{spelling}' not known" if spelling else "not given"
+        notes.append(f"weight precision {seen}: {precision} assumed")
     serving = _serving(row, network.name, notes, machine.n_gpus)
     workload = Workload(
         task="serve",
@@ -88,7 +91,7 @@ def _refuse_other_tasks(task: str) -> None:
 
 def _gpus(row: Mapping[str, Any]) -> float | None:
     """GPUs that the row states, or that its parallelism multiplies to."""
-    stated = number(row.get("n_gpus"))
+    stated = _above_zero(row, "n_gpus")
     spread = [number(row.get(f"{n}_parallel")) for n in ("tensor", "pipeline", "data")]
     if stated or not any(spread):
         return stated
@@ -122,21 +125,17 @@ def _serving(row: Mapping[str, Any], network: str, notes: list[str], n_gpus: int
     if engine == UNKNOWN_ENGINE:
         notes.append("serving engine not given: a usual one assumed")
     prompt, output, images, guessed = _tokens(row, network, notes)
-    rate, concurrency = number(row.get("request_rate_rps")), number(row.get("batch_size_config"))
+    rate, concurrency = _above_zero(row, "request_rate_rps"), _above_zero(row, "batch_size_config")
     if rate is None and concurrency is None:
         concurrency = ASSUMED_CONCURRENCY
         notes.append(f"neither rate nor batch size given: {concurrency:g} requests at once assumed")
-    hit = number(row.get("cache_hit_rate")) or 0.0
-    if hit > 1:
-        message = f"cache_hit_rate {hit:g} is no share. Give a number from 0 to 1"
-        raise BadInput(message)
     layers, stages, requests, experts = _spread(row, n_gpus)
     return Serving(
         prompt_tokens=prompt,
         output_tokens=output,
         rate_rps=rate,
         concurrency=concurrency,
-        cache_hit_frac=hit,
+        cache_hit_frac=_hit_frac(row),
         engine=engine,
         engine_year=year,
         image_tokens=images,
@@ -148,6 +147,33 @@ def _serving(row: Mapping[str, Any], network: str, notes: list[str], n_gpus: int
     )
 
 
+def _above_zero(row: Mapping[str, Any], name: str) -> float | None:
+    """The number of a cell, ``None`` for blank; BadInput for one that no server can have."""
+    found = number(row.get(name))
+    if found is None and (stated := _stated(row, name)) is not None:
+        message = f"{name} {stated:g} must be above 0. Leave the cell blank if it is not known"
+        raise BadInput(message)
+    return found
+
+
+def _hit_frac(row: Mapping[str, Any]) -> float:
+    """Share of the prompt tokens that are cached, 0 for blank."""
+    hit = _stated(row, "cache_hit_rate") or 0.0
+    if not 0 <= hit <= 1:
+        message = f"cache_hit_rate {hit:g} is no share. Give a number from 0 to 1"
+        raise BadInput(message)
+    return hit
+
+
+def _stated(row: Mapping[str, Any], name: str) -> float | None:
+    """The finite number that a cell holds, whatever its sign."""
+    try:
+        found = float(text(row.get(name)) or math.nan)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
+
+
 def _tokens(
     row: Mapping[str, Any], network: str, notes: list[str]
 ) -> tuple[float, float, float, bool]:
@@ -157,7 +183,7 @@ def _tokens(
     shows = usual.shows
     if not shows and text(row.get("task")).lower() == "multimodal-generation":
         shows = "image"
-    prompt, output = number(row.get("avg_prompt_tokens")), number(row.get("avg_output_tokens"))
+    prompt, output = (_above_zero(row, f"avg_{n}_tokens") for n in ("prompt", "output"))
     images = image_tokens(shows, network)
     as_usual = f"as is usual for {workload}" if known else "assumed"
     guessed = prompt is None
@@ -219,7 +245,7 @@ def run_of(row: Mapping[str, Any]) -> Run | None:
     flags = [text(row.get("qc_flags")), f"tier_{tier}" if tier else ""]
     return Run(
         setup=setup,
-        measurement=_measured(row, setup),
+        measurement=measured(row, setup),
         source=text(row.get("source")),
         model_group=text(row.get("model_group")) or text(row.get("model_id")),
         model_family=family_of(setup.architecture),
@@ -229,63 +255,3 @@ def run_of(row: Mapping[str, Any]) -> Run | None:
         versions={"engine": text(row.get("serving_engine"))},
         where={"workload": text(row.get("workload"))},
     )
-
-
-def _measured(row: Mapping[str, Any], setup: Setup) -> Measurement:
-    """What was measured: of all requests where their number is stated, else of one."""
-    count = number(row.get("n_requests")) or 1.0
-    rps = _answered_rps(row)
-    request_j, power_w = number(row.get("energy_per_request_j")), number(row.get("avg_power_w"))
-    stated_s = number(row.get("duration_s")) if count > 1 else None
-    return Measurement(
-        energy_j={setup.scope: count * request_j} if request_j else {},
-        duration_s=stated_s or (count / rps if rps else None),
-        samples=count,
-        power_w={setup.scope: power_w} if power_w else {},
-        burst=_burst(row, setup, count, rps),
-    )
-
-
-def _answered_rps(row: Mapping[str, Any]) -> float | None:
-    """Requests answered per second: as stated, of a batch that runs once, or from tokens."""
-    stated = number(row.get("achieved_rps"))
-    batch, latency_s = number(row.get("batch_size_config")), number(row.get("e2e_latency_s"))
-    tokens_s, output = number(row.get("throughput_tok_s")), number(row.get("avg_output_tokens"))
-    if stated is None and batch and latency_s:
-        return batch / latency_s
-    return tokens_s / output if stated is None and tokens_s and output else stated
-
-
-def _burst(row: Mapping[str, Any], setup: Setup, count: float, rps: float | None) -> BurstFigures:
-    """What the requests met; a percentile that the row does not state is NaN."""
-    serving = setup.workload.serving
-    offered = (serving.rate_rps if serving else None) or rps or math.nan
-    prompt, output = number(row.get("avg_prompt_tokens")), number(row.get("avg_output_tokens"))
-    itl = {p: _ms(row.get(f"itl_{p}_ms")) for p in ("median", "p90", "p95", "p99")}
-    is_mean = "mean TPOT" in text(row.get("notes"))
-    mean_s, median_s = (itl["median"], math.nan) if is_mean else (math.nan, itl["median"])
-    spread = Spread(mean_s, median_s, itl["p90"], itl["p95"], itl["p99"])
-    closed = serving is not None and serving.rate_rps is None
-    return BurstFigures(
-        sent=int(count),
-        completed=int(count),
-        failed=0,
-        offered_rps=offered,
-        achieved_rps=rps or math.nan,
-        prompt_tokens=prompt and prompt * count,
-        output_tokens=output and output * count,
-        ttft=_mean_spread(number(row.get("ttft_s"))),
-        itl=spread if not math.isnan(itl["median"]) else None,
-        latency=_mean_spread(number(row.get("e2e_latency_s"))),
-        running_mean=number(row.get("observed_batch_size")) if closed else None,
-        saturated=bool(rps and rps < 0.95 * offered) if not closed else None,
-    )
-
-
-def _ms(cell: object) -> float:
-    found = number(cell)
-    return math.nan if found is None else found / 1e3
-
-
-def _mean_spread(mean_s: float | None) -> Spread | None:
-    return None if mean_s is None else Spread(mean_s, *(math.nan,) * 4)

@@ -134,20 +134,23 @@ def _stated_year(low: str) -> float | None:
 def precision_of(spelling: str, bits: float | None = None) -> str:
     """The weights' precision (fp16, bf16, fp8, int8, fp4, int4, ...), blank if nothing says it.
 
-    >>> precision_of("mxfp4"), precision_of("", 8), precision_of("AWQ")
-    ('fp4', 'fp8', 'int4')
+    >>> precision_of("mxfp4"), precision_of("", 8), precision_of("AWQ"), precision_of("Q8_0")
+    ('fp4', 'fp8', 'int4', 'int8')
     """
     low = spelling.lower().replace("-", "").replace("_", "")
     for part, name in (
         ("fp4", "fp4"),
         ("int4", "int4"),
         ("w4a", "int4"),
-        ("awq", "int4"),
-        ("gptq", "int4"),
+        ("nf4", "int4"),
         ("int8", "int8"),
-        ("w8a8", "int8"),
         ("fp8", "fp8"),
         ("e4m3", "fp8"),
+        ("w8a", "int8"),
+        ("q8", "int8"),
+        ("q4", "int4"),
+        ("awq", "int4"),
+        ("gptq", "int4"),
         ("bf16", "bf16"),
         ("bfloat16", "bf16"),
         ("fp16", "fp16"),

@@ -1,5 +1,6 @@
 """The two commands: exit codes, what stands on which stream, and every kind of bad input."""
 
+import argparse
 import json
 import math
 from dataclasses import replace
@@ -279,8 +280,24 @@ def test_a_bug_is_one_line_too(
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1", 1), ("0.5", 0.5), ("50,000", 50_000), ("5e4", 50_000), ("50_000", 50_000)],
+    [
+        ("1", 1),
+        ("0.5", 0.5),
+        ("50,000", 50_000),
+        ("1,000,000.5", 1_000_000.5),
+        ("5e4", 50_000),
+        ("50_000", 50_000),
+    ],
 )
 def test_numbers_are_read_as_people_write_them(text: str, value: float) -> None:
     """Thousands separators and exponents are fine."""
     assert number(0, 1e9)(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["1,2", "1,2,4", "1,0000", "0,500", "1000,000", ",5", "1,", "1,00.5"]
+)
+def test_a_list_is_no_number(text: str) -> None:
+    """A comma that separates no thousands is refused, never dropped."""
+    with pytest.raises(argparse.ArgumentTypeError, match=f"not '{text}'"):
+        number(0, 1e9)(text)

@@ -44,8 +44,9 @@ def test_a_bound_that_an_idle_server_breaks_says_so() -> None:
     """Where more replicas change nothing the search ends and says it."""
     count, reason = fewest(1, Bounds(ttft_p95_s=0.01), lambda _: Late(0.03, 1.0))
     assert count is None
-    assert "first token takes 0.03 s" in reason
-    assert "however many" in reason
+    assert reason == (
+        "however many replicas, the first token takes 0.03 s (p95), more than the 0.01 s allowed"
+    )
     assert "queue grows" in broken(Late(math.inf, math.inf), Bounds(latency_p95_s=2))
     assert broken(Late(9, 9), Bounds()) == ""
     assert broken(None, Bounds(1, 1)) == ""
@@ -109,6 +110,10 @@ def test_why_the_others_fall_out() -> None:
         {"output_tokens": 0},
         {"p95_latency_s": 0},
         {"max_replicas": 0},
+        {"max_replicas": 1.5},
+        {"weight_precision": "fp12"},
+        {"scope": "moon"},
+        {"n_gpus": 0},
         {"level": 2},
         {"cache_hit_frac": 2},
         {"models": ""},
@@ -192,3 +197,55 @@ def test_a_trace_is_summed_over_its_hours(tmp_path: Path) -> None:
     assert option.latency_p95_s == max(busy.latency_p95_s or 0, calm.latency_p95_s or 0)
     assert option.energy_per_request_j == pytest.approx(option.energy_j / 3600)
     assert option.energy_low_j < option.energy_j < option.energy_high_j
+    assert any("--gpus 1" in notice for notice in option.notices)
+    assert option.copies == 2
+
+
+def trace_plan(folder: Path, arrivals: Any, **options: Any) -> Any:  # noqa: ANN401
+    """The option for requests of 200 and 100 tokens that arrive at `arrivals`."""
+    text = HEAD + "".join(f"{t:.3f},200,100\n" for t in np.sort(arrivals))
+    given = {"rate_rps": None, "prompt_tokens": None, "output_tokens": None, **options}
+    return plan(trace=traced(folder, text), **given).options[0]
+
+
+@pytest.mark.parametrize("scope", ["system", "gpu"])
+def test_an_even_trace_takes_what_its_rate_takes(tmp_path: Path, scope: str) -> None:
+    """Requests at random over an hour take the joules of their mean rate, in every scope."""
+    times = np.random.default_rng(1).uniform(0, 3600, 5400)
+    option = trace_plan(tmp_path, times, scope=scope, n_gpus=1)
+    even = plan(rate_rps=1.5, scope=scope, n_gpus=1).options[0]
+    assert option.energy_j == pytest.approx(even.energy_j, rel=0.02)
+    assert option.energy_high_j / option.energy_j == pytest.approx(
+        even.energy_high_j / even.energy_j, rel=0.01
+    )
+
+
+def test_a_rush_is_not_its_hours_mean(tmp_path: Path) -> None:
+    """Requests that come together share iterations: they take less than spread over the hour."""
+    rng = np.random.default_rng(1)
+    spread = trace_plan(tmp_path, np.r_[0, rng.uniform(0, 3600, 3000), 3600])
+    rush = trace_plan(tmp_path, np.r_[0, rng.uniform(1000, 1300, 3000), 3600])
+    assert rush.energy_j < 0.97 * spread.energy_j
+    sharp = trace_plan(tmp_path, np.r_[0, rng.uniform(1000, 1003, 3000), 3600], n_gpus=1)
+    assert any("in the busiest minute 50 requests/s" in n for n in sharp.notices) == (
+        (sharp.saturation_rps or 0) < 50
+    )
+
+
+def test_every_hour_keeps_the_bound(tmp_path: Path) -> None:
+    """A calm hour with one rush sets the replicas where the busiest hour would need fewer."""
+    rng = np.random.default_rng(2)
+    busy, rush = rng.uniform(0, 3600, 4000), rng.uniform(4000, 4004, 3000)
+    bound: dict[str, Any] = {"p95_latency_s": 3.0, "n_gpus": 1}
+    alone = trace_plan(tmp_path, np.r_[busy, 3600], **bound)
+    both = trace_plan(tmp_path, np.r_[busy, rush, 7200], **bound)
+    assert alone.replicas == 1
+    assert both.replicas > 1
+    assert max(h.latency_p95_s for h in both.hours) <= 3.0
+
+
+def test_a_second_at_the_end_is_no_hour(tmp_path: Path) -> None:
+    """A request just after the hour does not become a rate of its own."""
+    trace = read_trace(traced(tmp_path, HEAD + "0,1,1\n3000,1,1\n3600.01,1,1\n"))
+    (hour,) = hours_of(trace)
+    assert (hour.requests, hour.duration_s) == (3, 3600.01)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from joulecast.core.records import Scope
 from joulecast.core.serving_estimate import ServingEstimate
 from joulecast.explain_serving import serving_explanation
 from joulecast.pricing import Budget, Tariff, breaches, priced
@@ -75,6 +76,56 @@ def test_explanation_is_what_it_was() -> None:
     compare("serving_explain", text)
     assert "between GPUs" not in text
     assert "computing prompts     x" not in text
+
+
+def test_an_iteration_is_of_one_copy() -> None:
+    """The requests of an iteration are those of one copy, not of all on the machine."""
+    told = {**(EXPLAINED.explanation or {}), "batch": 3.65}
+    text = serving_explanation(replace(EXPLAINED, explanation=told))
+    assert "(3.65 requests in it)" in text
+
+
+def test_learning_is_explained() -> None:
+    """What moved the answer and what each learner says stand with their factors and weights."""
+    told = {
+        **(EXPLAINED.explanation or {}),
+        "features": [
+            {"name": "share_decode", "value": 0.062, "time": 0.99, "power": 1.02},
+            {"name": "log_layers", "value": math.log(32), "time": 0.97, "power": 1.0},
+        ],
+        "learners": {
+            "physics": {"energy_per_request_j": 48.0, "time": 1.01, "power": 0.98},
+            "lightgbm": {"energy_per_request_j": 46.0, "time": 0.94, "power": 1.0},
+            "answer": {"energy_per_request_j": 46.0},
+        },
+        "stack": {"physics": 0.0, "lightgbm": 1.0},
+    }
+    lines = serving_explanation(replace(EXPLAINED, explanation=told)).splitlines()
+    assert "    share of computing answers  6 %   x 0.99   x 1.02" in lines
+    assert "    layers                       32   x 0.97   x 1.00" in lines
+    assert "    lightgbm  46 J   x 0.94   x 1.00   100 %" in lines
+    assert "    answer    46 J" in lines
+
+
+@pytest.mark.parametrize(("scope", "parts"), [("cpu", False), ("wall", True), ("system", True)])
+def test_parts_are_those_of_the_scope(scope: Scope, parts: bool) -> None:  # noqa: FBT001
+    """A part of the machine is not split into others that are more than it."""
+    line = next(x for x in serving_screen(replace(SERVER, scope=scope)).splitlines() if "90 %" in x)
+    assert ("gpu 26" in line) == parts
+    assert "net of idle 22" in line
+
+
+def test_a_batch_is_never_more_than_its_limit() -> None:
+    """A fraction of a request at any time is told as such on both sides."""
+    few = replace(SERVER, rate_rps=None, concurrency=2.5, max_concurrency=2.5)
+    assert "batch 2.5 of 2.5" in serving_screen(few)
+
+
+def test_no_figure_is_a_power_of_ten() -> None:
+    """Thousands of requests per second are written out below the picture."""
+    points = tuple(replace(p, rate_rps=59 * p.rate_rps) for p in CURVE)
+    names = curve_lines(points, 1000.0, 59 * 41.0, 100)[-1]
+    assert names.split() == ["81", "1,000", "here", "2,420", "full"]
 
 
 def test_an_answer_without_explanation_says_so() -> None:

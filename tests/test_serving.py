@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import joulecast
 from joulecast.core.errors import BadInput, DoesNotFit, UnknownName
 from joulecast.core.records import Measurement, Run, Setup, Workload
-from joulecast.core.serving import BurstFigures, Serving
+from joulecast.core.serving import BurstFigures, Serving, Spread
 from joulecast.datasets import architectures, hardware
 
 if TYPE_CHECKING:
@@ -119,6 +119,9 @@ def test_concurrency_and_full_load() -> None:
         ({"output_tokens": math.nan}, "output_tokens"),
         ({"output_tokens": 1e12}, "more than any model"),
         ({"prompt_tokens": 0}, "prompt_tokens"),
+        ({"prompt_tokens": None}, "prompt_tokens not given"),
+        ({"prompt_tokens": None, "output_tokens": None}, "prompt_tokens and output_tokens not"),
+        ({"duration_s": None}, "duration_s not given"),
         ({"cache_hit_frac": 1.2}, "outside 0 to 1"),
         ({"cache_hit_frac": 30}, "give 0.3"),
         ({"cache_hit_frac": -0.1}, "outside 0 to 1"),
@@ -164,8 +167,51 @@ def test_a_model_too_large_says_how_many_gpus_it_needs() -> None:
     assert "\n" not in str(caught.value)
     assert ask(0.1, weight_precision="bf16", n_gpus=8, **big).energy_j > 0
     assert ask(0.1, weight_precision="bf16", force=True, **big).energy_j > 0
-    with pytest.raises(DoesNotFit, match=r"weights in fp8 \(71 GB\)"):
+    with pytest.raises(DoesNotFit, match=r"weights in fp8 \(70\.6 GB\)"):
         ask(1, model="llama-3.1-70b", hardware="h100-sxm", weight_precision="bf16")
+
+
+@pytest.mark.parametrize(
+    ("machine", "words"),
+    [
+        ("t4", r"16\.1 GB at bf16\) exceed the 16 GB of t4\. Use 2 of its GPUs"),
+        (
+            "coral-usb-edgetpu",
+            "exceed the 8 MB of coral-usb-edgetpu. Use a larger machine or --for",
+        ),
+        ("raspberry-pi-5", r"the 8 GB of raspberry-pi-5\. Use weights in int4 \(4\.02 GB\), a la"),
+    ],
+)
+def test_sizes_differ_and_boards_are_not_joined(machine: str, words: str) -> None:
+    """Both sizes are told apart, and nobody is sent for a thousand boards that cannot be joined."""
+    with pytest.raises(DoesNotFit, match=words):
+        ask(1, hardware=machine, weight_precision="bf16")
+
+
+def test_a_forced_answer_says_what_it_is() -> None:
+    """Weights beyond the memory are answered as extrapolated, said first, and never as measured."""
+    big: dict[str, Any] = {"model": "llama-3.1-405b", "hardware": "8xh100", "rate": 1}
+    forced = ask(**big, weight_precision="bf16", force=True)
+    assert "GB of 8xh100: answered as if they fitted" in forced.notices[0]
+    assert (forced.extrapolated, forced.novelty, forced.next_measurement) == (True, None, None)
+    assert not any("room for" in notice for notice in forced.notices)
+    plain = ask(**big, force=True)
+    assert not any("exceed" in notice for notice in plain.notices)
+    assert plain.novelty == "seen-pair"
+
+
+def test_more_gpus_than_the_machine_has_are_said() -> None:
+    """Cards beyond those of a machine, or of a host, are answered with a notice."""
+
+    def said(machine: str, count: int) -> bool:
+        answer = ask(1, hardware=machine, n_gpus=count)
+        return any(f"{count} GPUs asked for" in notice for notice in answer.notices)
+
+    assert said("8xh100", 16)
+    assert said("h100-sxm", 16)
+    assert not said("8xh100", 8)
+    assert not said("8xh100", 4)
+    assert not said("h100-sxm", 8)
 
 
 def test_one_request_that_exceeds_the_memory_is_refused() -> None:
@@ -198,6 +244,26 @@ def test_a_config_is_served(tmp_path: Path) -> None:
     assert ask(model=path).energy_per_request_j < ask().energy_per_request_j
 
 
+def test_a_folder_with_a_config_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder is its config.json, a bare name the catalogue's first; an empty folder says so."""
+    config = {
+        "model_type": "llama", "hidden_size": 512, "intermediate_size": 1_536,
+        "num_hidden_layers": 8, "num_attention_heads": 8, "vocab_size": 32_000,
+    }  # fmt: skip
+    for name in ("mine", "gpt2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    wanted = ask(model="mine/config.json").energy_j
+    for spelling in ("mine", "./mine", "mine/", tmp_path / "mine", str(tmp_path / "mine")):
+        assert ask(model=spelling).energy_j == wanted, spelling
+    assert ask(model="./gpt2").energy_j == wanted
+    assert ask(model="gpt2").energy_j != wanted
+    for spelling, words in ((".", "holds no config.json"), ("./none", "no folder ./none")):
+        with pytest.raises(BadInput, match=words):
+            ask(model=spelling)
+
+
 def test_scopes_and_limits() -> None:
     """The GPUs alone draw less than the machine; a power limit is named."""
     assert ask(scope="gpu").energy_j < ask().energy_j
@@ -210,6 +276,17 @@ def test_explaining() -> None:
     assert told is not None
     assert sum(told["iteration_terms_s"].values()) <= told["iteration_s"] * 1.001
     assert set(told["power_terms_w"]) == {"gpu", "cpu", "dram"}
+    mixed = ask(explain=True, scope="gpu").explanation
+    assert mixed is not None
+    says = {name: said["energy_per_request_j"] for name, said in mixed["learners"].items()}
+    answer_j = says.pop("answer")
+    assert set(says) == set(mixed["stack"]) == {"physics", "lasso", "lightgbm"}
+    assert answer_j == pytest.approx(ask(scope="gpu").energy_per_request_j)
+    assert min(says.values()) * 0.999 <= answer_j <= max(says.values()) * 1.001
+    assert sum(mixed["stack"].values()) == pytest.approx(1)
+    linear = math.prod(feature["time"] for feature in mixed["features"])
+    learned = mixed["learners"]["lasso"]["time"] / mixed["learners"]["physics"]["time"]
+    assert linear == pytest.approx(learned, abs=0.03)
     assert json.dumps(told)
 
 
@@ -266,6 +343,73 @@ def test_no_guess_beyond_bursts_that_never_saturated() -> None:
     assert ask(far, runs=runs, force=True).served_rps < far
     assert ask(far, runs=[*runs, burst(far, saturated=True)]).served_rps < far
     assert ask(9, runs=runs).served_rps == pytest.approx(9)
+
+
+def test_a_burst_of_just_this_is_the_answer() -> None:
+    """A burst of the very rate, lengths and scope is answered as measured, to its own figures."""
+    run = burst(6.0, factor=0.8)
+    watts, timed = run.measurement.power_w["gpu"], run.measurement.burst
+    assert timed is not None
+    times = Spread(2.5, 2.4, 3.0, 3.3, 4.0)
+    run = replace(run, measurement=replace(run.measurement, burst=replace(timed, latency=times)))
+    a = ask(6, scope="gpu", runs=[run, burst(8.0)])
+    assert (a.basis, a.next_measurement, a.evidence[0].n) == ("measured", None, 1)
+    assert a.power_w == pytest.approx(watts)
+    assert a.energy_per_request_j == pytest.approx(watts / 6)
+    assert a.energy_per_output_token_j == pytest.approx(watts / 6 / 300)
+    assert (a.energy_j, a.gpu_energy_j) == pytest.approx((watts * 3600, watts * 3600))
+    assert (a.latency_s, a.latency_p95_s) == (2.5, 3.3)
+    assert not any("p95" in notice for notice in a.notices)
+    assert 1.03 < a.energy_high_j / a.energy_j < 1.12
+    assert a.net_energy_j is not None
+    assert 0 < a.net_energy_j < a.energy_j
+    others: list[dict[str, Any]] = [
+        {"rate": 7}, {"scope": "system"}, {"output_tokens": 400}, {"cache_hit_frac": 0.5},
+        {"engine": "sglang"}, {"n_gpus": 1}, {"power_limit_w": 250}, {"weight_precision": "bf16"},
+    ]  # fmt: skip
+    for other in others:
+        asked = {"rate": 6, "scope": "gpu", **other}
+        assert ask(**asked, runs=[run]).basis in {"short-run", "calibrated"}, other
+
+
+def test_an_absurd_burst_is_not_taken_as_measured() -> None:
+    """Watts that no board draws are set aside, said, and not the answer."""
+    a = ask(6, scope="gpu", runs=[burst(6.0, factor=20)])
+    assert a.basis != "measured"
+    assert a.energy_j < 2 * ask(6, scope="gpu").energy_j
+
+
+def test_the_burst_that_would_help_is_named_as_it_has_to_be_typed() -> None:
+    """The command names the asked rate in full, and promises about what such a burst leaves."""
+    said = ask(130.5, hardware="h200", n_gpus=8, scope="gpu").next_measurement or ""
+    assert "--rps 130.5 " in said
+    closed = ask(None, concurrency=2)
+    assert f"--rps {closed.served_rps:.3g} " in (closed.next_measurement or "")
+    promised = int((ask(6, scope="gpu").next_measurement or "").split("±")[1].split()[0])
+    after = ask(6, scope="gpu", runs=[burst(5.9)])
+    left = 100 * (after.energy_high_j / after.energy_j - 1)
+    assert 0.5 < promised / left < 2
+
+
+def test_copies_are_said_where_nobody_said_how_many() -> None:
+    """A small model on a machine of two GPUs is counted as two copies; one card is a question."""
+    a, one, both = ask(), ask(n_gpus=1), ask(n_gpus=2)
+    assert "2 copies, one on each GPU" in a.model_text
+    assert any("hc4 counted with its 2 GPUs (2 copies" in n and "--gpus 1" in n for n in a.notices)
+    assert a.saturation_rps == pytest.approx(2 * one.saturation_rps)
+    assert (a.energy_j, a.model_text) == (both.energy_j, both.model_text)
+    for asked in (one, both, ask(1, model="llama-3.1-70b")):
+        assert not any("counted with its" in n for n in asked.notices)
+    assert ask(1, model="llama-3.1-70b").model_text.endswith("over 2 GPUs")
+    four = ask(1, model="llama-3.1-70b", hardware="h100-sxm", n_gpus=4)
+    assert "2 copies, each over 2 GPUs" in four.model_text
+
+
+def test_memory_that_hardly_holds_a_request_is_said() -> None:
+    """Weights that all but fill the memory leave one request at a time, and a notice says so."""
+    full = ask(0.05, model="llama-3.1-70b", weight_precision="bf16")
+    assert any("room for 1 of such requests" in n for n in full.notices)
+    assert not any("room for" in n for n in ask(0.05, model="llama-3.1-70b").notices)
 
 
 def test_runs_of_training_do_not_count() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from joulecast import api_plan, api_serving, cli
+from joulecast import api, api_plan, api_serving, cli
 from joulecast.core.serving_estimate import ServingEstimate
 from tests.fakes.servers import SERVER
 
@@ -123,11 +123,14 @@ def test_budgets_decide_the_exit_code(options: list[str], code: int) -> None:
     [
         (["--rps", "0"], "--rps takes a number above 0"),
         (["--rps", "nan"], "--rps takes a number"),
+        (["--rps", "1,2"], "not '1,2'"),
         (["--rps", "-3"], "--rps takes a number"),
-        (["--rps", "3", "--concurrency", "2"], "both a rate and a concurrency"),
+        (["--rps", "3", "--concurrency", "2"], "--rps and --concurrency are two ways"),
         (["--rps", "3", "--cache-hit", "1.3"], "share from 0 to 1"),
         (["--rps", "3", "--cache-hit", "nan"], "share from 0 to 1"),
-        (["--rps", "3", "--output-tokens", "0"], "output_tokens = 0"),
+        (["--rps", "3", "--output-tokens", "0"], "--output-tokens takes 1 or more: a request wi"),
+        (["--rps", "3", "--output-tokens", "-3"], "--output-tokens takes a number above 0"),
+        (["--rps", "3", "--prompt-tokens", "0"], "--prompt-tokens takes a number above 0"),
         (["--rps", "3", "--duration", "soon"], "cannot read the duration"),
         (["--rps", "3", "--task", "train"], "leave out --task train"),
         (["--rps", "3", "--epochs", "3"], "--epochs is of training"),
@@ -214,7 +217,7 @@ def test_a_plan_on_the_screen_and_as_json(capsys: pytest.CaptureFixture[str]) ->
         ("--model llama-9 --hw hc4 --rps 1", "unknown model 'llama-9'"),
         ("--model , --hw hc4 --rps 1", "names nothing"),
         ("--model llama-3.1-8b --hw hc4 --rps 1 --p95-latency soon", "--p95-latency"),
-        ("--model llama-3.1-8b --hw hc4 --rps 1 --output-tokens 0", "output_tokens = 0"),
+        ("--model llama-3.1-8b --hw hc4 --rps 1 --output-tokens 0", "--output-tokens takes 1 or"),
         ("--model llama-3.1-8b --hw hc4 --trace missing.csv", "no such file"),
         ("--model llama-3.1-8b --hw hc4 --rps 1 --max-replicas 0", "--max-replicas"),
     ],
@@ -225,6 +228,58 @@ def test_bad_plans_are_one_clear_line(
     """Exit code 2 and one line."""
     assert plan(*options.split()) == cli.BAD_INPUT
     assert words in one_line(capsys)
+
+
+@pytest.mark.parametrize("options", ["", "--json"])
+def test_a_plan_without_an_answer_is_no_success(
+    options: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nothing named does it the exit code is 2, and one line says why for each."""
+    text = "--model llama-3.1-70b,llama-3.2-1b --hw rtx-4090 --rps 30 --p95-ttft 1ms --no-runs"
+    assert plan(*text.split(), *options.split()) == cli.BAD_INPUT
+    line = one_line(capsys)
+    assert line.startswith("joulecast: none of these does it: ")
+    assert "llama-3.1-70b on rtx-4090: the weights" in line
+    assert "llama-3.2-1b on rtx-4090: with 64 replicas the first token takes" in line
+
+
+def test_a_wide_plan_stays_within_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    """With copies, CO2e and cost the columns go on in a second table; the marks are explained."""
+    text = "--model llama-3.2-1b,llama-3.1-8b --hw 8xh100,hc4 --rps 20 --no-runs --p95-latency 60s"
+    text += " --region DE --price 0.3 --currency EUR"
+    assert plan(*text.split()) == cli.ANSWERED
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert sum("  model  " in line for line in lines) == 2
+    assert any("CO2e" in line and "EUR" in line and "machine" in line for line in lines)
+    assert "  ★ least energy per request   · least of its model" in lines
+    text = "--model llama-3.2-1b --hw hc4 --rps 2 --no-runs"
+    assert plan(*text.split()) == cli.ANSWERED
+    assert "least energy" not in capsys.readouterr().out
+
+
+def test_the_card_shows_serving_unasked(capsys: pytest.CaptureFixture[str]) -> None:
+    """`accuracy` has two lines of model servers, with the stored card's own figures."""
+    assert cli.main(["accuracy"]) == cli.ANSWERED
+    _, found, below = capsys.readouterr().out.partition("model servers: out-of-group error")
+    assert found
+    served = api.card()["serving"]["protocols"]
+    lines = [line for line in below.splitlines() if line.startswith("new-")]
+    assert [line.split()[0] for line in lines] == ["new-model", "new-hardware"]
+    for line in lines:
+        assert f"{served[line.split()[0]]['text']['energy']['mdape']:.1f} %" in line
+
+
+def test_copies_stand_in_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    """Machines with several GPUs say how many copies they hold; one card holds one."""
+    text = "--model llama-3.2-1b --hw hc4 --rps 2 --no-runs"
+    assert plan(*text.split()) == cli.ANSWERED
+    out = capsys.readouterr().out
+    assert "copies each" in out
+    assert "1 machine hc4 with 2 copies:" in out
+    assert "--gpus 1 asks for one card" in out
+    assert plan(*text.split(), "--gpus", "1") == cli.ANSWERED
+    assert "cop" not in capsys.readouterr().out
 
 
 def test_a_trace_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,3 +295,5 @@ def test_a_trace_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     path.write_text("\n".join(["arrival_s,prompt_tokens,output_tokens", *rows, "x,1,2"]))
     assert plan(*text) == cli.BAD_INPUT
     assert "row 602: arrival_s is 'x'" in one_line(capsys)
+    assert plan(*text, "--rps", "3", "--prompt-tokens", "9") == cli.BAD_INPUT
+    assert "leave out --rps, --prompt-tokens" in one_line(capsys)

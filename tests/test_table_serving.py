@@ -90,11 +90,23 @@ def test_what_counts_as_serving(task: str | None) -> None:
         ({"model_id": "nobody/knows-this"}, "unknown model"),
         ({"hardware_id": "zz-9", "gpu_name": ""}, "unknown machine"),
         ({"cache_hit_rate": 30}, "cache_hit_rate"),
+        ({"avg_output_tokens": 0}, "avg_output_tokens 0 must be above 0"),
+        ({"avg_prompt_tokens": -512}, "avg_prompt_tokens -512 must be above 0"),
+        ({"request_rate_rps": -8}, "request_rate_rps -8 must be above 0"),
+        ({"batch_size_config": -4}, "batch_size_config -4 must be above 0"),
+        ({"n_gpus": -1}, "n_gpus -1 must be above 0"),
+        ({"power_limit_w": 0}, "power_limit_w 0 must be above 0"),
+        (
+            {"model_id": "llama-3.1-70b"},
+            "GB of h100-sxm. Use 2 of its GPUs (n_gpus 2)",
+        ),
+        ({"model_id": "stable-diffusion-xl"}, "makes images"),
+        ({"model_id": "vgg16"}, "generates no text"),
         ({"hardware_id": "i9-13900k", "energy_scope": "gpu"}, "names no gpu"),
     ],
 )
 def test_rows_that_cannot_be_answered_say_why(change: dict[str, Any], words: str) -> None:
-    """They keep blanks and one reason; the next row is answered."""
+    """They keep blanks and one reason; the next row of the same names is answered."""
     wrong, right = predict(SERVED | change, SERVED)
     assert words in wrong["notices"]
     assert all(wrong[name] == "" for name in OUTPUTS if name != "notices")
@@ -106,6 +118,10 @@ def test_a_saturated_row_says_so() -> None:
     (row,) = predict(SERVED | {"request_rate_rps": 1e4})
     assert "saturated: of 10000 requests/s" in row["notices"]
     assert row["predicted_samples_per_s"] < 1e3
+    (row,) = predict(SERVED | {"request_rate_rps": 1e7, "n_gpus": 64, "avg_output_tokens": 20})
+    assert row["predicted_samples_per_s"] > 1e3
+    assert "saturated: of 10000000 requests/s" in row["notices"]
+    assert "e+" not in row["notices"]
 
 
 def test_blank_inputs_are_assumed_and_said() -> None:

@@ -9,34 +9,42 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from joulecast.answering import hardware_line
-from joulecast.answering_bursts import Leaning, lean_on, refuse_beyond
+from joulecast.answering_bursts import lean_on, refuse_beyond
+from joulecast.answering_measured import as_measured, burst_half
 from joulecast.core.records import Evidence
 from joulecast.core.serving_estimate import RatePoint, ServingEstimate
 from joulecast.core.units import format_si
-from joulecast.estimator import intervals
 from joulecast.estimator.predictor import device_of, group_of
 from joulecast.estimator.serving import bundle as bundles
-from joulecast.estimator.serving import predictor
-from joulecast.estimator.serving.answers import Adjustment
+from joulecast.estimator.serving import features, predictor
 from joulecast.estimator.serving.columns import columns_of
-from joulecast.serving_times import SPREAD_SAID, Asked, late
+from joulecast.estimator.serving.fitting import LEARNERS
+from joulecast.estimator.serving.frame import TARGETS
+from joulecast.serving_memory import too_large
+from joulecast.serving_times import (
+    PARTS,
+    SPREAD_SAID,
+    Asked,
+    copies_of,
+    copies_said,
+    late,
+    rate_said,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from joulecast.core.records import Run, Scope, Setup
+    from joulecast.core.records import Run, Setup
     from joulecast.estimator.serving.answers import ServingAnswers
 
-_PARTS = ("gpu", "cpu", "dram")
 _POINTS = 20
 _FROM, _TO = 1 / 30, 1.3
 """Of the saturation rate: where the curve begins and ends."""
+_TOLD = 0.005
+"""Logarithm of a factor from which it is told."""
+_FEW = 4
+"""Requests at once below which memory, not the engine, is what limits a server."""
 _EXTRAPOLATED = "extrapolated: nothing near this was measured; the interval is a physical bracket"
-
-
-def scope_parts(scope: Scope) -> tuple[str, ...]:
-    """The parts of a machine that count in `scope`."""
-    return _PARTS if scope in {"system", "wall"} else (scope,)
 
 
 def serving_estimate_of(
@@ -52,7 +60,8 @@ def serving_estimate_of(
 
     Parameters
     ----------
-    runs : the user's own; bursts of this machine or of this model sharpen the answer.
+    runs : the user's own; bursts of this machine or of this model sharpen the answer, one of just
+        this server and these requests is the answer.
     force : answer also beyond what the bursts of this server can tell.
 
     Raises
@@ -61,13 +70,11 @@ def serving_estimate_of(
         For a rate above what such bursts reached, beyond the expected saturation.
     """
     bundle = bundles.load()
-    leaning = lean_on(setup, runs, bundle) if runs else Leaning(Adjustment())
-    asked = Asked(setup, bundle, level, leaning.adjust, leaning.basis)
+    asked = Asked(setup, bundle, level, lean_on(setup, runs, bundle))
     a = asked.answer()
     if runs and not force:
         refuse_beyond(setup, runs, a)
-    answer = _estimate(asked, a, (*notices, *leaning.notices))
-    answer = replace(answer, basis=leaning.basis, evidence=(*leaning.evidence, *answer.evidence))
+    answer = as_measured(_estimate(asked, a, notices), setup, runs)
     return replace(answer, explanation=_explanation(asked, a)) if explain else answer
 
 
@@ -79,12 +86,11 @@ def _estimate(asked: Asked, a: ServingAnswers, notices: tuple[str, ...]) -> Serv
         name: float(getattr(a, field)[0]) for name, field in _FIGURES.items()
     }
     request_j, power_w = figures["energy_per_request_j"], figures["power_w"]
-    parts_j = {s: float(a.scope_w[s][0]) * seconds for s in _PARTS}
+    parts_j = {s: float(a.scope_w[s][0]) * seconds for s in PARTS}
     copies = asked.copies()
     figures |= {name: copies * figures[name] for name in ("concurrency", "max_concurrency")}
-    idle_w = sum(float(a.idle_w[s][0]) for s in scope_parts(setup.scope))
     energy_j = power_w * seconds
-    slow = late(asked, a)
+    slow, leaning, forced = late(asked, a), asked.leaning, bool(too_large(setup))
     if slow is not None and math.isfinite(slow.latency_p95_s):
         notices = (*notices, SPREAD_SAID)
     return ServingEstimate(
@@ -95,19 +101,19 @@ def _estimate(asked: Asked, a: ServingAnswers, notices: tuple[str, ...]) -> Serv
         duration_s=seconds,
         level=asked.level,
         scope=setup.scope,
-        basis="zero-shot",
+        basis=leaning.basis,
         ttft_p95_s=slow.ttft_p95_s if slow else None,
         latency_p95_s=slow.latency_p95_s if slow else None,
         rate_rps=serving.rate_rps,
-        novelty=a.novelty[0],  # type: ignore[arg-type]
+        novelty=None if forced else a.novelty[0],  # type: ignore[arg-type]
         gpu_energy_j=parts_j["gpu"] if machine.gpu else None,
         cpu_energy_j=parts_j["cpu"] if machine.cpu else None,
         dram_energy_j=parts_j["dram"] if machine.dram else None,
-        net_energy_j=max(energy_j - idle_w * seconds, 0.0),
-        extrapolated=bool(a.extrapolated[0]),
+        net_energy_j=max(energy_j - asked.idle_w(a) * seconds, 0.0),
+        extrapolated=forced or bool(a.extrapolated[0]),
         curve=curve_of(asked, a),
-        evidence=_evidence(asked),
-        notices=(*notices, *setup.notices, *_doubts(asked, a)),
+        evidence=(*leaning.evidence, *_evidence(asked)),
+        notices=(*notices, *leaning.notices, *setup.notices, *doubts_of(asked, a)),
         next_measurement=_next_measurement(asked, a),
         model=setup.architecture.name,
         hardware=machine.id,
@@ -146,7 +152,7 @@ def curve_of(asked: Asked, a: ServingAnswers) -> tuple[RatePoint, ...]:
     if asked.serving.rate_rps is not None:
         rates.append(asked.serving.rate_rps)
     rates = sorted({*rates, full_rps})
-    c = predictor.curve(asked.setup, asked.bundle, rates, asked.level, asked.adjust)
+    c = predictor.curve(asked.setup, asked.bundle, rates, asked.level, asked.leaning.adjust)
     columns = (
         *(np.array(rates), c.served_rps, c.power_w, c.request_j, c.request_low_j),
         *(c.request_high_j, c.ttft_s, c.latency_s, c.busy_frac),
@@ -154,20 +160,27 @@ def curve_of(asked: Asked, a: ServingAnswers) -> tuple[RatePoint, ...]:
     return tuple(RatePoint(*map(float, values)) for values in zip(*columns, strict=True))
 
 
-def _doubts(asked: Asked, a: ServingAnswers) -> tuple[str, ...]:
+def doubts_of(asked: Asked, a: ServingAnswers) -> tuple[str, ...]:
     """More requests than the server can answer, or nearly; nothing near was measured."""
     out = [_EXTRAPOLATED] if a.extrapolated[0] else []
     rate, full = asked.serving.rate_rps, float(a.saturation_rps[0])
     if rate is not None and rate >= full:
         out.insert(
             0,
-            f"{rate:g} requests/s are more than the {full:.3g} it can answer: figures are those of "
-            f"the full server, further requests wait ever longer",
+            f"{rate:.9g} requests/s are more than the {rate_said(full)} it can answer: figures are "
+            f"those of the full server, further requests wait ever longer",
         )
     elif rate is not None and rate > float(a.saturation_low_rps[0]):
+        low, high = (rate_said(float(r[0])) for r in (a.saturation_low_rps, a.saturation_high_rps))
         out.append(
-            f"the server may be full at {rate:g} requests/s already: its saturation is sure only "
-            f"within {float(a.saturation_low_rps[0]):.3g} to {float(a.saturation_high_rps[0]):.3g}"
+            f"the server may be full at {rate:.9g} requests/s already: its saturation is sure only "
+            f"within {low} to {high}"
+        )
+    held = not too_large(asked.setup)
+    if held and asked.serving.concurrency is None and a.max_batch[0] < _FEW:
+        out.append(
+            f"beside the weights there is room for {int(a.max_batch[0])} of such requests at once: "
+            "more GPUs or narrower weights would serve more"
         )
     device = asked.setup.machine.accelerator
     doubtful = [f for f in (device.doubtful if device else ()) if f not in {"idle_w", "int8"}]
@@ -177,13 +190,12 @@ def _doubts(asked: Asked, a: ServingAnswers) -> tuple[str, ...]:
 
 
 def _next_measurement(asked: Asked, a: ServingAnswers) -> str | None:
-    """The burst that would narrow the interval most, ``None`` where bursts of it were given."""
-    if asked.basis == "short-run":
+    """The burst that would narrow the interval most, ``None`` after some and where none can be."""
+    if asked.leaning.basis == "short-run" or too_large(asked.setup):
         return None
-    full_rps = float(a.saturation_rps[0])
-    rps = f"{min(asked.serving.rate_rps or full_rps, full_rps):.2g}"
-    scores = asked.bundle.scores["seen-pair"]["energy"]
-    factor = math.exp(intervals.at_level(scores, asked.level))
+    rate, served_rps = asked.serving.rate_rps, float(a.served_rps[0])
+    rps = f"{rate:.9g}" if rate is not None and rate <= served_rps else rate_said(served_rps)
+    factor = math.exp(burst_half(asked.level))
     narrower = factor < float(a.request_high_j[0] / a.request_j[0])
     promise = f": interval down to about ±{100 * (factor - 1):.0f} %" if narrower else ""
     return (
@@ -223,17 +235,16 @@ def _layout(setup: Setup) -> str:
     """How the GPUs share the work, if there are several."""
     if setup.machine.n_gpus < 2:
         return ""
-    c = columns_of([setup])
-    copies, together = int(c["replicas"][0]), int(c["gpus"][0])
+    copies, together = copies_of(setup)
     if copies == 1:
         return f" over {together} GPUs" if together > 1 else " on one of them"
-    return f", {copies} copies" + (f" over {together} GPUs each" if together > 1 else "")
+    return f", {copies_said(setup)}"
 
 
 def _explanation(asked: Asked, a: ServingAnswers) -> dict[str, Any]:
-    """Terms of an iteration, watts of the parts, and by what bursts moved them."""
+    """Terms of an iteration, watts of the parts, what learning and bursts moved."""
     terms_s = {name: float(value[0]) for name, value in a.terms.items()}
-    adjust = asked.adjust
+    adjust = asked.leaning.adjust
     return {
         "iteration_terms_s": {name: value for name, value in terms_s.items() if value > 0},
         "iteration_s": float(a.step_s[0]),
@@ -243,4 +254,36 @@ def _explanation(asked: Asked, a: ServingAnswers) -> dict[str, Any]:
         "factors": {
             name: math.exp(getattr(adjust, name)) for name in ("step", "prefill", "power", "idle")
         },
+        "features": _features(asked),
+        "learners": _learners(asked, a),
+        "stack": dict(zip(LEARNERS, asked.bundle.stack[a.novelty[0]], strict=True)),
     }
+
+
+def _features(asked: Asked, count: int = 8) -> list[dict[str, Any]]:
+    """What Lasso moves most: factors of a feature on an iteration's time and on its watts."""
+    fitted = asked.bundle.fitted
+    x = features.matrix(columns_of([asked.setup]), fitted.coefficients)[0]
+    linear = [fitted.linear[target] for target in TARGETS]
+    time, power = ((x - one.mean) / one.scale * one.coef for one in linear)
+    found = zip(features.FEATURES, x, time, power, strict=True)
+    moved = sorted(found, key=lambda f: -abs(f[2]) - abs(f[3]))
+    return [
+        {"name": name, "value": float(value), "time": math.exp(t), "power": math.exp(w)}
+        for name, value, t, w in moved[:count]
+        if max(abs(t), abs(w)) > _TOLD
+    ]
+
+
+def _learners(asked: Asked, a: ServingAnswers) -> dict[str, dict[str, float]]:
+    """Joules per request of each learner alone, and by what it moves physics' time and watts."""
+    bundle = asked.bundle
+    moved = bundle.fitted.factors(columns_of([asked.setup]))
+    out = {}
+    for name in LEARNERS:
+        alone = [float(name == other) for other in LEARNERS]
+        only = replace(bundle, stack=dict.fromkeys(bundle.stack, alone))
+        said = predictor.answer([asked.setup], only, asked.level, asked.leaning.adjust)
+        factors = {target: math.exp(float(moved[name][target][0])) for target in TARGETS}
+        out[name] = {"energy_per_request_j": float(said.request_j[0]), **factors}
+    return out | {"answer": {"energy_per_request_j": float(a.request_j[0])}}

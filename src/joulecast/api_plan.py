@@ -80,7 +80,7 @@ def plan(  # noqa: PLR0913 (the public interface)
     'llama-3.2-1b'
     """
     from joulecast import asking, planning
-    from joulecast.asking_serving import Place, checked
+    from joulecast.asking_serving import Place, checked, place_checked
     from joulecast.known_runs import runs_given
     from joulecast.planning_records import Bounds
 
@@ -88,6 +88,9 @@ def plan(  # noqa: PLR0913 (the public interface)
     asking.refuse_absurd(
         p95_latency_s=p95_latency_s, p95_ttft_s=p95_ttft_s, max_replicas=max_replicas
     )
+    if max_replicas != int(max_replicas):
+        message = f"max_replicas = {max_replicas!r} cannot be right. Give a positive whole number"
+        raise BadInput(message)
     requests = _requests_asked(rate_rps, prompt_tokens, output_tokens, trace)
     serving = Serving(
         prompt_tokens=requests.prompt_tokens,
@@ -99,10 +102,12 @@ def plan(  # noqa: PLR0913 (the public interface)
         engine_year=engine_year,
     )
     checked(serving)
+    place = Place(weight_precision, n_gpus, power_limit_w, scope, force)
+    place_checked(place)
     known, skipped = runs_given(runs)
     wish = planning.Wish(
         serving,
-        Place(weight_precision, n_gpus, power_limit_w, scope, force),
+        place,
         Bounds(p95_latency_s, p95_ttft_s, int(max_replicas)),
         level,
         known,

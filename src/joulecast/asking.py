@@ -9,16 +9,16 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from joulecast.core.errors import BadInput, DoesNotFit
+from joulecast.core.errors import BadInput, DoesNotFit, UnknownName
 from joulecast.core.records import Architecture, Machine
 from joulecast.core.units import BYTES_PER_GB, BYTES_PER_VALUE
+from joulecast.model_files import at_shape, config_at, config_in_folder, counted, from_config
 
 if TYPE_CHECKING:
     from joulecast.core.records import Scope, Setup, Task
 
 SCOPES = ("gpu", "cpu", "dram", "system", "wall")
 _WHOLE = frozenset({"batch_size", "seq_len", "n_gpus", "loader_workers"})
-_DEFAULT_TOKENS = 512
 _MEMORY_SHARE = 0.92
 """Share of the device memory that a framework leaves to tensors."""
 _WEIGHT_BYTES = 4.0
@@ -142,48 +142,22 @@ def find_architecture(
         if not sane or (model.macs > 0 and not model.ops):
             message = f"architecture '{model.name}' needs finite params and macs, and its op counts"
             raise BadInput(message)
-        return _at_shape(model, input_shape)
+        return at_shape(model, input_shape)
     if not isinstance(model, str | Path):
-        return _counted(model, input_shape)
-    text = str(model)
-    if text.endswith(".json"):
-        from joulecast.profiler.llm_config import architecture_from_config
-
-        tokens = input_shape[0] if input_shape and len(input_shape) == 1 else _DEFAULT_TOKENS
-        return _at_shape(architecture_from_config(Path(text), seq_len=tokens), input_shape)
+        return counted(model, input_shape)
+    config = config_at(model)
+    if config is not None:
+        return from_config(config, input_shape)
     from joulecast.datasets import architectures
 
     wanted = framework if framework == "tensorflow" else "pytorch"
-    return _at_shape(architectures.find(text, input_shape, wanted), input_shape)
-
-
-def _counted(module: Any, input_shape: tuple[int, ...] | None) -> Architecture:  # noqa: ANN401
-    """Counts of a ``torch.nn.Module``."""
-    name = type(module).__name__
-    if not hasattr(module, "state_dict"):
-        message = f"model is a {name}. Give a name, an Architecture or an nn.Module"
-        raise BadInput(message)
-    if input_shape is None:
-        message = f"give input_shape to count {name}, e.g. input_shape=(3, 224, 224)"
-        raise BadInput(message)
-    from joulecast.profiler.counters import count_module
-
-    domain = "text" if len(input_shape) == 1 else "vision"
-    return count_module(module, input_shape, name=name, domain=domain, source="counted")
-
-
-def _at_shape(found: Architecture, input_shape: tuple[int, ...] | None) -> Architecture:
-    from joulecast.datasets import shapes
-
-    if input_shape is None:
-        return found
-    if (len(input_shape) >= 3) != (len(found.input_shape) >= 3):
-        own = "x".join(map(str, found.input_shape))
-        message = (
-            f"{found.name} takes inputs like {own}. Use --input for images, --seq-len for text"
-        )
-        raise BadInput(message)
-    return shapes.resized(found, input_shape)
+    try:
+        return at_shape(architectures.find(str(model), input_shape, wanted), input_shape)
+    except UnknownName:
+        config = config_in_folder(str(model))
+        if config is None:
+            raise
+    return from_config(config, input_shape)
 
 
 def find_machine(hardware: str | Path | Machine) -> tuple[Machine, tuple[str, ...]]:

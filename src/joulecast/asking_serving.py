@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from joulecast import asking
-from joulecast.core.errors import BadInput, DoesNotFit, nearest_names
+from joulecast.core.errors import BadInput, nearest_names
 from joulecast.core.records import Setup, Workload
-from joulecast.core.units import BYTES_PER_GB, BYTES_PER_VALUE
+from joulecast.core.units import BYTES_PER_VALUE
+from joulecast.serving_memory import more_than_there_are, refuse_too_large, too_large
+from joulecast.serving_times import copies_of, copies_said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +38,6 @@ _PRECISIONS = {
     "awq": "int4",
     "gptq": "int4",
 }
-_ENGINE_SHARE = 0.9
-"""Share of the GPUs' memory that engines take by default."""
 _YEARS = (2018.0, 2035.0)
 _MOST_TOKENS = 1e8
 
@@ -61,6 +61,7 @@ def checked(asked: Serving) -> tuple[Serving, tuple[str, ...]]:
     BadInput
         For a value that cannot be right, and for a rate together with a concurrency.
     """
+    _refuse_missing(asked)
     asking.refuse_absurd(
         rate_rps=asked.rate_rps,
         concurrency=asked.concurrency,
@@ -81,6 +82,29 @@ def checked(asked: Serving) -> tuple[Serving, tuple[str, ...]]:
     if asked.rate_rps is None and asked.concurrency is None:
         notices += ("neither a rate nor a concurrency given: answered for a server at full load",)
     return replace(asked, engine=engine), notices
+
+
+def place_checked(place: Place) -> str:
+    """The precision of the weights that `place` means.
+
+    Raises
+    ------
+    BadInput
+        For a value that is right on no machine.
+    """
+    asking.refuse_absurd(n_gpus=place.n_gpus, power_limit_w=place.power_limit_w)
+    if place.scope not in asking.SCOPES:
+        message = f"unknown scope '{place.scope}'. Use one of {', '.join(asking.SCOPES)}"
+        raise BadInput(message)
+    return weights_named(place.weight_precision)
+
+
+def _refuse_missing(asked: Serving) -> None:
+    needed = ("prompt_tokens", "output_tokens", "duration_s")
+    missing = [name for name in needed if getattr(asked, name) is None]
+    if missing:
+        message = f"{' and '.join(missing)} not given: no answer without. Give a positive number"
+        raise BadInput(message)
 
 
 def _refuse_tokens(asked: Serving) -> None:
@@ -132,12 +156,11 @@ def setup_asked(
     JoulecastError
         For unknown names, models that generate no text, and weights larger than the memory.
     """
-    asking.refuse_absurd(n_gpus=place.n_gpus, power_limit_w=place.power_limit_w)
     serving, notices = checked(serving)
+    precision = place_checked(place)
     architecture = find_llm(model)
     found, detected = asking.find_machine(hardware)
     machine = asking.configured(found, place.n_gpus, place.power_limit_w)
-    precision = weights_named(place.weight_precision)
     requests = math.nan if serving.rate_rps is None else serving.rate_rps * serving.duration_s
     workload = Workload(
         task="serve",
@@ -151,7 +174,19 @@ def setup_asked(
     setup = Setup(machine, architecture, workload, asking.scope_of(place.scope, machine))
     if not place.force:
         refuse_too_large(setup)
-    return setup, (*notices, *detected, *_doubts(setup))
+    forced = too_large(setup)
+    held = (f"{forced}: answered as if they fitted (--force)",) if forced else ()
+    count = _whole_machine(setup) if place.n_gpus is None else ()
+    count += more_than_there_are(found, place.n_gpus)
+    return setup, (*held, *notices, *count, *detected, *_doubts(setup))
+
+
+def _whole_machine(setup: Setup) -> tuple[str, ...]:
+    """That a machine of several GPUs is counted with all its copies, where nobody said how many."""
+    said, (_, together) = copies_said(setup), copies_of(setup)
+    whole = f"{setup.machine.id} counted with its {setup.machine.n_gpus} GPUs"
+    one = "card" if together == 1 else "copy"
+    return (f"{whole} ({said}); --gpus {together} asks for one {one}",) if said else ()
 
 
 def find_llm(model: Any) -> Architecture:  # noqa: ANN401 (whatever a user may hand in)
@@ -192,65 +227,6 @@ def weights_named(spelling: str) -> str:
         )
         raise BadInput(message)
     return name
-
-
-def refuse_too_large(setup: Setup) -> None:
-    """Raise if the weights, or they with the keys and values of one request, exceed the memory.
-
-    Raises
-    ------
-    DoesNotFit
-        With the number of GPUs that it takes.
-    """
-    machine, a, w = setup.machine, setup.architecture, setup.workload
-    total_bytes = machine.mem_bytes
-    if total_bytes is None:
-        return
-    weights_bytes = a.params * BYTES_PER_VALUE[w.precision]
-    need_bytes = weights_bytes + _request_bytes(setup)
-    if need_bytes <= total_bytes:
-        return
-    what = f"the weights of {a.name} ({weights_bytes / BYTES_PER_GB:.0f} GB at {w.precision})"
-    if weights_bytes <= total_bytes:
-        what += f" with {_request_bytes(setup) / BYTES_PER_GB:.0f} GB of one request's keys, values"
-    message = f"{what} exceed the {total_bytes / BYTES_PER_GB:.0f} GB of {machine.id}"
-    raise DoesNotFit(f"{message}. {_way_out(setup, need_bytes)}")
-
-
-def gpus_needed(setup: Setup, need_bytes: float) -> int | None:
-    """GPUs of the machine's kind that hold `need_bytes`, ``None`` where it has none.
-
-    Rounded up to a number over which the attention heads divide evenly.
-    """
-    gpu = setup.machine.gpu
-    if gpu is None or not gpu.mem_bytes:
-        return None
-    count = max(math.ceil(need_bytes / (_ENGINE_SHARE * gpu.mem_bytes)), 1)
-    heads = setup.architecture.heads or count
-    while count < heads and heads % count:
-        count += 1
-    return count
-
-
-def _way_out(setup: Setup, need_bytes: float) -> str:
-    """What makes it fit: so many GPUs, or a narrower precision."""
-    count = gpus_needed(setup, need_bytes)
-    a, total_bytes = setup.architecture, float(setup.machine.mem_bytes or 0.0)
-    use = [] if count is None else [f"{count} of its GPUs (--gpus {count})"]
-    own = BYTES_PER_VALUE[setup.workload.precision]
-    for name in ("fp8", "int4"):
-        size_bytes = a.params * BYTES_PER_VALUE[name]
-        if BYTES_PER_VALUE[name] < own and size_bytes < _ENGINE_SHARE * total_bytes:
-            use.append(f"weights in {name} ({size_bytes / BYTES_PER_GB:.0f} GB)")
-            break
-    return f"Use {', '.join([*use, 'a larger machine'])} or --force"
-
-
-def _request_bytes(setup: Setup) -> float:
-    """Keys and values of one whole request, bytes."""
-    serving = setup.workload.serving
-    tokens = serving.prompt_tokens + serving.output_tokens if serving else 0.0
-    return tokens * float(setup.architecture.kv_bytes_per_token or 0.0)
 
 
 def _doubts(setup: Setup) -> tuple[str, ...]:

@@ -55,14 +55,19 @@ def planned(ask: argparse.Namespace, tariff: Tariff) -> Plan:
     Raises
     ------
     BadInput
-        When no model, no machine or no requests are named.
+        When no model, no machine or no requests are named, and when none of those named does it.
     """
     from joulecast import api_plan
+    from joulecast.core.errors import BadInput
     from joulecast.options_serving import plan_question
     from joulecast.pricing import Budget, priced
 
     given, assumed = plan_question(ask)
     answer = api_plan.plan(ask.model, ask.hw, **given)
+    if answer.best is None:
+        reasons = "; ".join(f"{o.model} on {o.hardware}: {o.reason}" for o in answer.options)
+        message = f"none of these does it: {reasons}. Name others, or loosen the bounds"
+        raise BadInput(message)
     options = tuple(priced(o, tariff, Budget()) if o.fits else o for o in answer.options)
     return replace(answer, options=options).with_notices(*assumed)
 

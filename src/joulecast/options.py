@@ -79,7 +79,7 @@ def number(
     whole: bool = False,
     above: bool = False,
 ) -> Callable[[str], float]:
-    """Reader of a number within `low` and `high`; NaN is refused.
+    """Reader of a number within `low` and `high`; NaN is refused, and so is a list such as 1,2.
 
     Parameters
     ----------
@@ -89,8 +89,9 @@ def number(
     bounds = f"above {low:,g}" if above else f"from {low:,g}"
 
     def read(text: str) -> float:
+        grouped = re.fullmatch(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*", text)
         try:
-            value = float(text.replace(",", ""))
+            value = float(text.replace(",", "") if grouped else text)
         except ValueError:
             value = math.nan
         inside = low < value <= high if above else low <= value <= high

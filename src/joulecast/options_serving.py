@@ -68,6 +68,17 @@ def share(text: str) -> float:
     return value
 
 
+def answer_tokens(text: str) -> float:
+    """Reader of the length of an answer; none at all is refused with what to ask instead."""
+    if text.strip() in {"0", "0.0"}:
+        message = (
+            "takes 1 or more: a request without an answer has no energy per token. "
+            "For prompts alone ask with --task infer --seq-len N"
+        )
+        raise argparse.ArgumentTypeError(message)
+    return number(0, 1e8, above=True)(text)
+
+
 def bound(low_s: float, high_s: float) -> Callable[[str], float]:
     """Reader of a short time such as ``500ms``, ``2s`` or ``2``, within `low_s` and `high_s`."""
     longer = duration(low_s, high_s)
@@ -92,10 +103,10 @@ def fill_serving(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class 
 
 def fill_requests(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
     """Add what a request and the engine are like; shared by `estimate` and `plan`."""
-    add, tokens = group.add_argument, number(0, 1e8)
+    add, tokens = group.add_argument, number(0, 1e8, above=True)
     prompt, output = (f"{n:g}" for n in TOKENS.values())
     add("--prompt-tokens", type=tokens, metavar="N", help=f"of a request, mean ({prompt})")
-    add("--output-tokens", type=tokens, metavar="N", help=f"of its answer, mean ({output})")
+    add("--output-tokens", type=answer_tokens, metavar="N", help=f"of its answer, mean ({output})")
     hits = "share of the prompt that is cached already, 0 to 1 (0)"
     add("--cache-hit", dest="cache_hit_frac", type=share, metavar="F", help=hits)
     add("--weight-precision", metavar="P", help="bf16, fp8, int4, ... (bf16)")
@@ -112,6 +123,12 @@ def is_serving(ask: argparse.Namespace) -> bool:
         When they ask about a server and about a run at once.
     """
     given = [name for name in SERVING if getattr(ask, name) is not None]
+    if ask.rate_rps is not None and ask.concurrency is not None:
+        message = (
+            "--rps and --concurrency are two ways to load a server: --rps for requests that arrive "
+            "whether or not others are done, --concurrency for so many at any time. Give one"
+        )
+        raise BadInput(message)
     if ask.task == "serve" or (given and ask.task is None):
         strange = [name for name in _OF_RUNS if getattr(ask, name) is not None]
         if strange:
@@ -143,6 +160,12 @@ def plan_question(ask: argparse.Namespace) -> tuple[dict[str, Any], tuple[str, .
     if ask.no_runs:
         given["runs"] = ()
     if ask.trace is not None:
+        twice = [_spelled(n) for n in ("rate_rps", *TOKENS) if n in given]
+        if twice:
+            message = (
+                f"a trace tells rate and lengths of its requests: leave out {', '.join(twice)}"
+            )
+            raise BadInput(message)
         return given, ()
     assumed = {name: n for name, n in TOKENS.items() if name not in given}
     return given | assumed, tokens_assumed(assumed)

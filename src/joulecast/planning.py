@@ -10,10 +10,10 @@ from joulecast.answering import hardware_line
 from joulecast.answering_bursts import lean_on
 from joulecast.answering_serving import serving_estimate_of
 from joulecast.asking_serving import Place, setup_asked
-from joulecast.core.errors import BadInput, DoesNotFit, UnknownName
+from joulecast.core.errors import BadInput, DoesNotFit
 from joulecast.estimator.serving import bundle as bundles
 from joulecast.planning_records import Bounds, Plan, PlanOption
-from joulecast.serving_times import Asked, Late, late
+from joulecast.serving_times import Asked, Late, copies_of, late
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,13 +89,10 @@ def _option(
     """One model on one machine, or why not."""
     try:
         setup, notices = setup_asked(model, machine, wish.serving, wish.place)
-    except UnknownName:
-        raise
     except (BadInput, DoesNotFit) as exc:
         return PlanOption(_name(model), _name(machine), fits=False, reason=str(exc))
     bundle = bundles.load()
-    leaning = lean_on(setup, wish.runs, bundle)
-    asked = Asked(setup, bundle, wish.level, leaning.adjust, leaning.basis)
+    asked = Asked(setup, bundle, wish.level, lean_on(setup, wish.runs, bundle))
     try:
         return make(asked, wish, notices)
     except BadInput as exc:
@@ -124,7 +121,8 @@ def _at_rate(asked: Asked, wish: Wish, notices: tuple[str, ...]) -> PlanOption:
     answer = serving_estimate_of(
         part.setup, wish.level, notices, explain=False, runs=wish.runs, force=wish.place.force
     )
-    return _of_estimate(answer, count, hardware_line(setup.machine))
+    option = _of_estimate(answer, count, hardware_line(setup.machine))
+    return replace(option, copies=copies_of(setup)[0])
 
 
 def fewest(
@@ -138,18 +136,20 @@ def fewest(
     """
     most = bounds.max_replicas
     if first > most:
-        return None, f"it takes {first:,} replicas to carry the rate, {most:,} are allowed"
+        machines = "1 is" if most == 1 else f"{most:,} are"
+        return None, f"it takes {first:,} replicas to carry the rate, {machines} allowed"
     slow = slow_of(first)
     if not broken(slow, bounds):
         return first, ""
     low, high = first, first
     while broken(slow, bounds):
         if high >= most:
-            return None, f"with {high:,} replicas {broken(slow, bounds)}"
+            counted = "1 replica" if high == 1 else f"{high:,} replicas"
+            return None, f"with {counted} {broken(slow, bounds)}"
         low, high = high, min(2 * high, most)
         before, slow = slow, slow_of(high)
         if _settled(before, slow) and broken(slow, bounds):
-            return None, f"{broken(slow, bounds)} however many replicas"
+            return None, f"however many replicas, {broken(slow, bounds)}"
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if broken(slow_of(middle), bounds) else (low, middle)
@@ -167,7 +167,7 @@ def broken(slow: Late | None, bounds: Bounds) -> str:
         if limit_s is not None and seen_s > limit_s:
             if math.isinf(seen_s):
                 return f"the queue grows, {what} may take {limit_s:g} s"
-            return f"{what} takes {seen_s:.2g} s (p95), {limit_s:g} s are allowed"
+            return f"{what} takes {seen_s:.3g} s (p95), more than the {limit_s:g} s allowed"
     return ""
 
 

@@ -48,9 +48,10 @@ class PlanOption:
     Attributes
     ----------
     fits : whether it does what was asked; `reason` says why not, and the figures are then ``None``.
-    replicas : machines with a copy of the model each, sharing the requests evenly.
-    load_frac : of the saturation rate that is asked. batch_limit : requests at once that engine
-        and memory of one machine admit.
+    replicas : machines that share the requests evenly. copies : of the model on each of them, one
+        per GPU or group of GPUs.
+    load_frac : of the saturation rate that is asked, of a trace in its fullest hour. batch_limit :
+        requests at once that engine and memory of one machine admit.
     energy_j : over `duration_s`. is_best_machine : of those for this model; is_best : of all.
     hours : of a trace.
     """
@@ -61,6 +62,7 @@ class PlanOption:
     reason: str = ""
     hardware_text: str = ""
     replicas: int | None = None
+    copies: int | None = None
     energy_per_request_j: float | None = None
     energy_per_request_low_j: float | None = None
     energy_per_request_high_j: float | None = None

@@ -17,7 +17,7 @@ from joulecast.core.units import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from joulecast.core.records import Estimate, Workload
     from joulecast.core.serving_estimate import ServingEstimate
@@ -67,14 +67,24 @@ def one_screen(
     rows += [*carbon_rows(estimate), *cost_rows(estimate, currency)]
     lines += aligned(rows, width)
     lines += labelled("basis", _basis(estimate), width)
-    if estimate.next_measurement:
-        lines += labelled("sharpen", estimate.next_measurement, width)
-    shown = estimate.notices if max_notes is None else estimate.notices[:max_notes]
-    for notice in shown:
-        lines += labelled("note", notice, width)
-    if hidden := len(estimate.notices) - len(shown):
-        lines += labelled("note", f"{hidden} more: --explain shows them", width)
+    lines += told(estimate, width, max_notes)
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def told(answer: Estimate | ServingEstimate, width: int, max_notes: int | None) -> list[str]:
+    """Lines of the measurement that would sharpen an answer, and of its notices."""
+    sharpen = answer.next_measurement
+    lines = labelled("sharpen", sharpen, width) if sharpen else []
+    return lines + noted(answer.notices, width, max_notes, "--explain")
+
+
+def noted(notices: Sequence[str], width: int, most: int | None, option: str) -> list[str]:
+    """Lines of the first `most` notices, ``None`` for all; `option` is what shows the others."""
+    shown = notices if most is None else notices[:most]
+    lines = [line for notice in shown for line in labelled("note", notice, width)]
+    if hidden := len(notices) - len(shown):
+        lines += labelled("note", f"{hidden} more: {option} shows them", width)
+    return lines
 
 
 def energy_scale(energy_j: float) -> tuple[float, str]:
@@ -108,19 +118,25 @@ def decimals(value: float, low: float | None = None) -> int:
 
 
 def _head(estimate: Estimate, width: int) -> list[str]:
-    """The workload, and below it how often it runs and where; breaks fall between its parts."""
+    """The workload, and below it how often it runs and where."""
+    passes = _passes(estimate.workload) if estimate.workload is not None else ""
+    return head_lines(estimate, "this network", passes, width)
+
+
+def head_lines(
+    answer: Estimate | ServingEstimate, unnamed: str, what: str, width: int
+) -> list[str]:
+    """What is executed, and below it `what` of it and where; breaks fall between the parts."""
     lines = [""]
-    for part in (estimate.model_text or estimate.model or "this network").split(" · "):
+    for part in (answer.model_text or answer.model or unnamed).split(" · "):
         longer = f"{lines[-1]} · {part}" if lines[-1] else part
         if len(longer) > width and lines[-1]:
             lines.append(f"  {part}")
         else:
             lines[-1] = longer
-    place = f"on {estimate.hardware_text or estimate.hardware or 'this machine'}"
-    if estimate.workload is not None and (passes := _passes(estimate.workload)):
-        place = f"{passes} {place}"
-    if estimate.scope != "system":
-        place += " · at the wall" if estimate.scope == "wall" else f" · {estimate.scope} only"
+    place = f"{what} on {answer.hardware_text or answer.hardware or 'this machine'}".lstrip()
+    if answer.scope != "system":
+        place += " · at the wall" if answer.scope == "wall" else f" · {answer.scope} only"
     return [*lines, *textwrap.wrap(place, width, subsequent_indent="  ")]
 
 
@@ -132,25 +148,33 @@ def _passes(workload: Workload) -> str:
 
 def _energy(estimate: Estimate) -> Row:
     scale, unit = energy_scale(estimate.energy_j)
-    low, value, high = (
-        e / scale for e in (estimate.energy_low_j, estimate.energy_j, estimate.energy_high_j)
+    value, span, digits = ranged(
+        estimate.energy_j / scale, estimate.energy_low_j / scale, estimate.energy_high_j / scale
     )
+    return Row("energy", f"{value} {unit}", span, split_remark(estimate, scale, digits))
+
+
+def ranged(value: float, low: float, high: float) -> tuple[str, str, int]:
+    """A figure and its bounds in as many decimals, and how many these are.
+
+    >>> ranged(0.19, 0.14, 0.27)
+    ('0.19', '0.14 - 0.27', 2)
+    """
     digits = decimals(value, low)
-    split = [
-        f"{name} {energy_j / scale:,.{digits}f}"
-        for name, energy_j in (
-            ("gpu", estimate.gpu_energy_j),
-            ("cpu", estimate.cpu_energy_j),
-            ("dram", estimate.dram_energy_j),
-            ("net of idle", estimate.net_energy_j),
-        )
-        if energy_j is not None
-    ]
-    remark = f"{100 * estimate.level:g} %"
-    if split:
-        remark += f"   {'  '.join(split)}"
-    span = f"{low:,.{digits}f} - {high:,.{digits}f}"
-    return Row("energy", f"{value:,.{digits}f} {unit}", span, remark)
+    text, least, most = (f"{x:,.{digits}f}" for x in (value, low, high))
+    return text, f"{least} - {most}", digits
+
+
+def split_remark(answer: Estimate | ServingEstimate, scale: float, digits: int) -> str:
+    """The interval's level, and the energies of the parts over `scale`."""
+    parts = (
+        ("gpu", answer.gpu_energy_j),
+        ("cpu", answer.cpu_energy_j),
+        ("dram", answer.dram_energy_j),
+        ("net of idle", answer.net_energy_j),
+    )
+    split = [f"{name} {e / scale:,.{digits}f}" for name, e in parts if e is not None]
+    return "   ".join(filter(None, (f"{100 * answer.level:g} %", "  ".join(split))))
 
 
 def _time(estimate: Estimate) -> Row:
@@ -172,6 +196,8 @@ def carbon_rows(estimate: Estimate | ServingEstimate) -> Iterator[Row]:
     remark = [f"{rate:,.0f} g/kWh"] if rate is not None else []
     remark += [estimate.carbon_source] if estimate.carbon_source else []
     yield _proportional("CO2e", estimate.carbon_g / scale, unit, estimate, ", ".join(remark))
+    if estimate.sci_g is not None:
+        yield Row("SCI", format_si(estimate.sci_g, "g"), "", f"CO2e per {estimate.sci_per}")
 
 
 def cost_rows(estimate: Estimate | ServingEstimate, currency: str) -> Iterator[Row]:
@@ -193,9 +219,8 @@ def _proportional(
     """A figure that is a constant times the energy, with the energy's relative bounds."""
     factor = value / estimate.energy_j if estimate.energy_j else 0.0
     low, high = factor * estimate.energy_low_j, factor * estimate.energy_high_j
-    digits = decimals(value, low)
-    span = f"{low:,.{digits}f} - {high:,.{digits}f}"
-    return Row(label, f"{value:,.{digits}f} {unit}".rstrip(), span, remark)
+    text, span, _ = ranged(value, low, high)
+    return Row(label, f"{text} {unit}".rstrip(), span, remark)
 
 
 def aligned(rows: list[Row], width: int) -> Iterator[str]:
@@ -222,20 +247,24 @@ def aligned(rows: list[Row], width: int) -> Iterator[str]:
 
 
 def _basis(estimate: Estimate) -> str:
-    words: list[str] = [estimate.basis]
-    if estimate.extrapolated:
-        words.append("extrapolated")
-    if not estimate.stable:
-        words.append("not yet stable")
-    if estimate.basis in _MEASURED_HERE:
-        words.append(_MEASURED_HERE[estimate.basis])
-    elif estimate.novelty is not None:
-        names = {
-            "model": estimate.model or "this network",
-            "hardware": estimate.hardware or "this machine",
-        }
-        words.append(_NOVELTY[estimate.novelty].format_map(names))
-    return ", ".join(words)
+    doubt = "" if estimate.stable else "not yet stable"
+    return basis_words(estimate, _MEASURED_HERE, _NOVELTY, "this network", doubt)
+
+
+def basis_words(
+    answer: Estimate | ServingEstimate,
+    measured_here: Mapping[str, str],
+    novelty: Mapping[str, str],
+    unnamed: str,
+    doubt: str = "",
+) -> str:
+    """On what an answer stands: what was measured here, or what about it was never measured."""
+    why = measured_here.get(answer.basis, "")
+    if not why and answer.novelty is not None:
+        model, hardware = answer.model or unnamed, answer.hardware or "this machine"
+        why = novelty[answer.novelty].format(model=model, hardware=hardware)
+    words = (answer.basis, "extrapolated" if answer.extrapolated else "", doubt, why)
+    return ", ".join(filter(None, words))
 
 
 def labelled(label: str, text: str, width: int) -> list[str]:

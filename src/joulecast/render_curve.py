@@ -34,7 +34,7 @@ def curve_lines(
         return []
     top_j = max(p.energy_per_request_j for p in known)
     label = f"{top_j:,.3g}" if top_j < 1000 else f"{top_j:,.0f}"
-    margin = max(len(label), 1) + 3
+    margin = len(label) + 3
     columns = width - margin - 2
     if columns < _LEAST_COLUMNS or top_j <= 0:
         return []
@@ -74,10 +74,10 @@ def _axis(
     rates: Sequence[float], rate_rps: float | None, saturation_rps: float, margin: int
 ) -> list[str]:
     """The line below the bars with a mark per named rate, and their names."""
-    marks = {_nearest(rates, saturation_rps): f"{saturation_rps:.3g} full"}
+    marks = {_nearest(rates, saturation_rps): f"{_figure(saturation_rps, 3)} full"}
     if rate_rps is not None:
         here = _nearest(rates, rate_rps)
-        marks[here] = f"{rate_rps:.3g}" + (" here" if here not in marks else " here, full")
+        marks[here] = _figure(rate_rps, 3) + (" here" if here not in marks else " here, full")
     line = "".join("┴" if i in marks else "─" for i in range(len(rates)))
     names, room = "", len(rates)
     for column in sorted(marks, reverse=True):  # from the right, each left of the one before
@@ -88,10 +88,19 @@ def _axis(
             room = start - 1
             names = " " + names
     pad = " " * (margin + 1)
-    first = f"{rates[0]:.2g}"
+    first = _figure(rates[0], 2)
     names = f"{'':>{room + 1}}{names[1:]}"
     names = first + names[len(first) :] if not names[: len(first) + 1].strip() else names
     return [f"{'':>{margin}}└{line}", f"{pad}{names}"]
+
+
+def _figure(value: float, digits: int) -> str:
+    """`value` in so many digits, never as a power of ten.
+
+    >>> _figure(2418.0, 3), _figure(0.0816, 2)
+    ('2,420', '0.082')
+    """
+    return f"{float(f'{value:.{digits}g}'):,.12g}"
 
 
 def _nearest(rates: Sequence[float], rate_rps: float) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from joulecast.core.units import format_duration, format_energy, format_si
-from joulecast.render import WIDTH, labelled
-from joulecast.render_serving import joules, per_second, seconds
+from joulecast.core.units import format_energy, format_si
+from joulecast.render import WIDTH, labelled, noted
+from joulecast.render_serving import joules, long_duration, per_second, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_NOTES = 4
+_NAMES = 3
+"""Columns that say what a line is about: mark, model, machine."""
 
 
 def plan_screen(
@@ -29,7 +31,8 @@ def plan_screen(
     """
     fitting = [option for option in plan.options if option.fits]
     lines = [*_head(plan, width), *[""] * bool(fitting)]
-    lines += _table([_titles(plan, currency), *(_cells(o, plan) for o in fitting)])
+    lines += _table([_titles(plan, currency), *(_cells(o, plan) for o in fitting)], width)
+    lines += _legend(fitting)
     lines += _fallen([o for o in plan.options if not o.fits], width)
     best = plan.best
     if best is None:
@@ -38,11 +41,7 @@ def plan_screen(
         lines += ["", *labelled("best", _verdict(best), width)]
         lines += _hours(best.hours, width)
     said = list(dict.fromkeys((*plan.notices, *(best.notices if best else ()))))
-    shown = said if max_notes is None else said[:max_notes]
-    for notice in shown:
-        lines += labelled("note", notice, width)
-    if hidden := len(said) - len(shown):
-        lines += labelled("note", f"{hidden} more: --json shows them", width)
+    lines += noted(said, width, max_notes, "--json")
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -50,9 +49,9 @@ def _head(plan: Plan, width: int) -> list[str]:
     s, b = plan.serving, plan.bounds
     parts = [f"{per_second(plan.rate_rps)} requests/s"]
     if any(option.hours for option in plan.options):
-        parts = [
-            f"{plan.rate_rps * plan.duration_s:,.0f} requests in {format_duration(plan.duration_s)}"
-        ]
+        requests = round(plan.rate_rps * plan.duration_s)
+        noun = "request" if requests == 1 else "requests"
+        parts = [f"{requests:,} {noun} in {long_duration(plan.duration_s)}"]
     parts.append(f"{s.prompt_tokens:,.4g} prompt + {s.output_tokens:,.4g} output tokens")
     if s.cache_hit_frac:
         parts.append(f"{100 * s.cache_hit_frac:.2g} % of prompts cached")
@@ -63,13 +62,20 @@ def _head(plan: Plan, width: int) -> list[str]:
 
 
 def _titles(plan: Plan, currency: str) -> list[str]:
-    first = ["", "model", "machine", "replicas", "J/request", f"{100 * plan.level:g} %", "load"]
-    first += ["p95 first", "last", "power"]
+    first = ["", "model", "machine", "replicas"]
+    if _has_copies(plan):
+        first.append("copies each")
+    first += ["J/request", f"{100 * plan.level:g} %", "load", "p95 first", "last", "power"]
     if any(o.carbon_g is not None for o in plan.options):
         first.append("CO2e")
     if any(o.cost is not None for o in plan.options):
         first.append(f"{currency or 'cost'}")
     return first
+
+
+def _has_copies(plan: Plan) -> bool:
+    """Whether a machine holds several copies of a model."""
+    return any((o.copies or 1) > 1 for o in plan.options)
 
 
 def _cells(o: PlanOption, plan: Plan) -> list[str]:
@@ -80,7 +86,9 @@ def _cells(o: PlanOption, plan: Plan) -> list[str]:
     )
     mark = "★" if o.is_best else "·" if o.is_best_machine else ""
     late = ("-" if t is None else seconds(t) for t in (o.ttft_p95_s, o.latency_p95_s))
-    cells = [mark, o.model, o.hardware, f"{o.replicas}", value, span]
+    cells = [mark, o.model, o.hardware, f"{o.replicas}"]
+    cells += [f"{o.copies}"] if _has_copies(plan) else []
+    cells += [value, span]
     cells += [f"{100 * (o.load_frac or 0.0):.0f} %", *late, format_si(o.power_w or 0.0, "W")]
     if any(p.carbon_g is not None for p in plan.options):
         cells.append("-" if o.carbon_g is None else format_si(o.carbon_g, "g"))
@@ -89,19 +97,47 @@ def _cells(o: PlanOption, plan: Plan) -> list[str]:
     return cells
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of cells; names to the left, figures to the right."""
+def _table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Lines of cells; names to the left, figures to the right.
+
+    Columns beyond `width` stand in a second table below, behind the names.
+    """
     if len(rows) < 2:
         return []
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  "
-        + "  ".join(
-            f"{cell:<{w}}" if i < 3 else f"{cell:>{w}}"
-            for i, (cell, w) in enumerate(zip(row, wide, strict=True))
-        )
-        for row in rows
-    ]
+    lines: list[str] = []
+    for part in _parts(wide, width):
+        lines += [""] * bool(lines)
+        lines += ["".join(_padded(row[i], wide[i], i) for i in part) for row in rows]
+    return lines
+
+
+def _parts(wide: Sequence[int], width: int) -> list[list[int]]:
+    """Columns of each table that `width` has room for, the names first in all of them."""
+    room = width - sum(w + 2 for w in wide[:_NAMES])
+    parts: list[list[int]] = []
+    left = -1
+    for i, w in enumerate(wide[_NAMES:], _NAMES):
+        if w + 2 > left:
+            parts.append(list(range(_NAMES)))
+            left = room
+        parts[-1].append(i)
+        left -= w + 2
+    return parts
+
+
+def _padded(cell: str, wide: int, column: int) -> str:
+    return f"  {cell:<{wide}}" if column < _NAMES else f"  {cell:>{wide}}"
+
+
+def _legend(options: Sequence[PlanOption]) -> list[str]:
+    """What the marks mean, where there is something to choose among."""
+    if len(options) < 2:
+        return []
+    said = ["★ least energy per request"]
+    if any(o.is_best_machine and not o.is_best for o in options):
+        said.append("· least of its model")
+    return [f"  {'   '.join(said)}"]
 
 
 def _fallen(options: Sequence[PlanOption], width: int) -> list[str]:
@@ -116,10 +152,13 @@ def _fallen(options: Sequence[PlanOption], width: int) -> list[str]:
 def _verdict(best: PlanOption) -> str:
     """What the best option is and takes."""
     count = "1 machine" if best.replicas == 1 else f"{best.replicas} machines"
+    copies = "" if best.copies in {None, 1} else f" with {best.copies} copies"
+    copies += " each" if copies and best.replicas != 1 else ""
     took = format_energy(best.energy_j)
     full = per_second(best.saturation_rps or 0.0)
     return (
-        f"{best.model} on {count} {best.hardware}: {took} in {format_duration(best.duration_s)}, "
+        f"{best.model} on {count} {best.hardware}{copies}: {took} in "
+        f"{long_duration(best.duration_s)}, "
         f"full at {full} requests/s, batch limit {best.batch_limit or 0.0:,.0f} per machine"
         + (f" ({best.basis})" if best.basis else "")
     )

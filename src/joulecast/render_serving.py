@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from joulecast.core.units import S_PER_H, format_duration, format_si
@@ -12,11 +12,15 @@ from joulecast.render import (
     WIDTH,
     Row,
     aligned,
+    basis_words,
     carbon_rows,
     cost_rows,
-    decimals,
     energy_scale,
+    head_lines,
     labelled,
+    ranged,
+    split_remark,
+    told,
 )
 from joulecast.render_curve import curve_lines
 
@@ -54,41 +58,20 @@ def serving_screen(
     max_notes : how many notices are shown, ``None`` for all. curve_width : columns of the picture,
         ``None`` for `width`.
     """
-    lines = [*_head(answer, width), ""]
+    what = f"{_arrivals(answer)} for {long_duration(answer.duration_s)}"
+    lines = [*head_lines(answer, "this model", what, width), ""]
     rows = [_request(answer), _tokens(answer), _total(answer), _power(answer)]
     rows += [_load(answer), _latency(answer)]
     rows += [*carbon_rows(answer), *cost_rows(answer, currency)]
     lines += aligned(rows, width)
-    lines += labelled("basis", _basis(answer), width)
-    if answer.next_measurement:
-        lines += labelled("sharpen", answer.next_measurement, width)
-    shown = answer.notices if max_notes is None else answer.notices[:max_notes]
-    for notice in shown:
-        lines += labelled("note", notice, width)
-    if hidden := len(answer.notices) - len(shown):
-        lines += labelled("note", f"{hidden} more: --explain shows them", width)
+    basis = basis_words(answer, _MEASURED_HERE, _NOVELTY, "this model")
+    lines += [*labelled("basis", basis, width), *told(answer, width, max_notes)]
     drawn = curve_lines(answer.curve, answer.rate_rps, answer.saturation_rps, curve_width or width)
     lines += ["", *drawn] if drawn else []
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _head(answer: ServingEstimate, width: int) -> list[str]:
-    """The model and its requests, below how many of them and where; breaks between the parts."""
-    lines = [""]
-    for part in (answer.model_text or answer.model or "this model").split(" · "):
-        longer = f"{lines[-1]} · {part}" if lines[-1] else part
-        if len(longer) > width and lines[-1]:
-            lines.append(f"  {part}")
-        else:
-            lines[-1] = longer
-    place = answer.hardware_text or answer.hardware or "this machine"
-    place = f"{_arrivals(answer)} for {_long(answer.duration_s)} on {place}"
-    if answer.scope != "system":
-        place += " · at the wall" if answer.scope == "wall" else f" · {answer.scope} only"
-    return [*lines, *textwrap.wrap(place, width, subsequent_indent="  ")]
-
-
-def _long(duration_s: float) -> str:
+def long_duration(duration_s: float) -> str:
     """A duration; whole hours as such."""
     hours, rest = divmod(duration_s, S_PER_H)
     return f"{hours:.0f} h" if not rest and 1 <= hours < 48 else format_duration(duration_s)
@@ -118,9 +101,8 @@ def per_second(rate_rps: float) -> str:
 def joules(energy_j: float, low_j: float, high_j: float) -> tuple[str, str, float, int]:
     """An amount with its unit, its bounds, and the scale and decimals that they are printed in."""
     scale, unit = (1.0, "J") if 1 <= energy_j < _STILL_J else energy_scale(energy_j)
-    digits = decimals(energy_j / scale, low_j / scale)
-    low, value, high = (f"{e / scale:,.{digits}f}" for e in (low_j, energy_j, high_j))
-    return f"{value} {unit}", f"{low} - {high}", scale, digits
+    value, span, digits = ranged(energy_j / scale, low_j / scale, high_j / scale)
+    return f"{value} {unit}", span, scale, digits
 
 
 def _request(answer: ServingEstimate) -> Row:
@@ -129,16 +111,10 @@ def _request(answer: ServingEstimate) -> Row:
         answer.energy_per_request_low_j,
         answer.energy_per_request_high_j,
     )
-    per = answer.energy_per_request_j / (answer.energy_j * scale) if answer.energy_j else 0.0
-    parts = (
-        ("gpu", answer.gpu_energy_j),
-        ("cpu", answer.cpu_energy_j),
-        ("dram", answer.dram_energy_j),
-        ("net of idle", answer.net_energy_j),
-    )
-    split = [f"{name} {e * per:,.{digits}f}" for name, e in parts if e is not None]
-    remark = "   ".join([f"{100 * answer.level:g} %", "  ".join(split)]).rstrip()
-    return Row("request", value, span, remark)
+    requests = answer.energy_j / answer.energy_per_request_j
+    if answer.scope not in {"system", "wall"}:  # the other parts are none of this energy
+        answer = replace(answer, gpu_energy_j=None, cpu_energy_j=None, dram_energy_j=None)
+    return Row("request", value, span, split_remark(answer, scale * requests, digits))
 
 
 def _tokens(answer: ServingEstimate) -> Row:
@@ -152,16 +128,15 @@ def _tokens(answer: ServingEstimate) -> Row:
 
 def _total(answer: ServingEstimate) -> Row:
     scale, unit = energy_scale(answer.energy_j)
-    low, value, high = (
-        e / scale for e in (answer.energy_low_j, answer.energy_j, answer.energy_high_j)
+    value, span, _ = ranged(
+        answer.energy_j / scale, answer.energy_low_j / scale, answer.energy_high_j / scale
     )
-    digits = decimals(value, low)
     requests = answer.served_rps * answer.duration_s
     return Row(
         "energy",
-        f"{value:,.{digits}f} {unit}",
-        f"{low:,.{digits}f} - {high:,.{digits}f}",
-        f"for {float(f'{requests:.3g}'):,.0f} requests in {_long(answer.duration_s)}",
+        f"{value} {unit}",
+        span,
+        f"for {float(f'{requests:.3g}'):,.0f} requests in {long_duration(answer.duration_s)}",
     )
 
 
@@ -172,7 +147,7 @@ def _power(answer: ServingEstimate) -> Row:
 def _load(answer: ServingEstimate) -> Row:
     """How much of what the server can do is asked of it; in a closed loop what it does."""
     low, high = (per_second(r) for r in (answer.saturation_low_rps, answer.saturation_high_rps))
-    batch = f"batch {per_second(answer.concurrency)} of {answer.max_concurrency:,.0f}"
+    batch = f"batch {per_second(answer.concurrency)} of {per_second(answer.max_concurrency)}"
     if answer.rate_rps is None:
         return Row("rate", f"{per_second(answer.served_rps)}/s", f"{low} - {high}", batch)
     share = answer.served_rps / answer.saturation_rps if answer.saturation_rps else 0.0
@@ -208,18 +183,3 @@ def seconds(time_s: float) -> str:
     ('12 ms', '2.3 s', 'no end')
     """
     return format_duration(time_s) if math.isfinite(time_s) else "no end"
-
-
-def _basis(answer: ServingEstimate) -> str:
-    words: list[str] = [answer.basis]
-    if answer.extrapolated:
-        words.append("extrapolated")
-    if answer.basis in _MEASURED_HERE:
-        words.append(_MEASURED_HERE[answer.basis])
-    elif answer.novelty is not None:
-        names = {
-            "model": answer.model or "this model",
-            "hardware": answer.hardware or "this machine",
-        }
-        words.append(_NOVELTY[answer.novelty].format_map(names))
-    return ", ".join(words)

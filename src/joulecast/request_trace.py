@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 COLUMNS = ("arrival_s", "prompt_tokens", "output_tokens")
 _NAMED = 3
 _LONGEST_S = 366 * 24 * S_PER_H
+_SHORTEST_HOUR_S = S_PER_H / 2
+"""A rest shorter than that belongs to the hour before: a second's requests are no rate."""
 _MOST_TOKENS = 1e8
 
 
@@ -53,7 +55,7 @@ class Hour:
 
     Attributes
     ----------
-    start_s, duration_s : of the hour; the last one ends with the trace.
+    start_s, duration_s : of the hour; the last one, of 30 to 90 minutes, ends with the trace.
     peak_rps : of its busiest minute.
     """
 
@@ -162,7 +164,10 @@ def hours_of(trace: Trace) -> tuple[Hour, ...]:
         days = trace.duration_s / (24 * S_PER_H)
         message = f"the trace spans {days:,.0f} days. arrival_s counts seconds; give up to a year"
         raise BadInput(message)
-    edges_s = np.append(np.arange(0.0, trace.duration_s, S_PER_H), trace.duration_s)
+    begun_s = np.arange(0.0, trace.duration_s, S_PER_H)
+    if len(begun_s) > 1 and trace.duration_s - begun_s[-1] < _SHORTEST_HOUR_S:
+        begun_s = begun_s[:-1]
+    edges_s = np.append(begun_s, trace.duration_s)
     inner = np.searchsorted(trace.arrival_s, edges_s[1:-1], side="left")
     first = [0, *inner.tolist()]
     last = [*inner.tolist(), len(trace.arrival_s)]

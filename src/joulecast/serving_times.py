@@ -13,11 +13,14 @@ from joulecast.estimator.serving.columns import columns_of
 from joulecast.estimator.serving.simulate import Server, poisson, simulate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from joulecast.core.records import Basis, Setup
+    from joulecast.answering_bursts import Leaning
+    from joulecast.core.records import Scope, Setup
     from joulecast.core.serving import Serving
-    from joulecast.estimator.serving.answers import Adjustment, ServingAnswers
+    from joulecast.estimator.serving.answers import ServingAnswers
     from joulecast.estimator.serving.bundle import Bundle
     from joulecast.estimator.serving.simulate import Served
 
@@ -33,22 +36,44 @@ _FEWEST, _MOST = 1500, 12_000
 _LIFETIMES = 40.0
 _WARM_UP = 0.15
 _GRID = 24
+PARTS = ("gpu", "cpu", "dram")
+
+
+def scope_parts(scope: Scope) -> tuple[str, ...]:
+    """The parts of a machine that count in `scope`."""
+    return PARTS if scope in {"system", "wall"} else (scope,)
+
+
+def rate_said(rate_rps: float) -> str:
+    """A rate in three digits, never as a power of ten.
+
+    >>> rate_said(0.08943), rate_said(1234.5)
+    ('0.0894', '1230')
+    """
+    return f"{float(f'{rate_rps:.3g}'):.9g}"
+
+
+def copies_of(setup: Setup) -> tuple[int, int]:
+    """Copies of the model on a machine, each serving on its own, and the GPUs of one of them."""
+    c = columns_of([setup])
+    return int(c["replicas"][0]), int(c["gpus"][0])
+
+
+def copies_said(setup: Setup) -> str:
+    """How several copies share the GPUs, empty for one."""
+    copies, together = copies_of(setup)
+    each = "one on each GPU" if together == 1 else f"each over {together} GPUs"
+    return f"{copies} copies, {each}" if copies > 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question with what answers it.
-
-    Attributes
-    ----------
-    adjust : by which measured bursts move the answer. basis : on what it then stands.
-    """
+    """A question with what answers it; `leaning` is what measured bursts say about it."""
 
     setup: Setup
     bundle: Bundle
     level: float
-    adjust: Adjustment = predictor.NONE
-    basis: Basis = "zero-shot"
+    leaning: Leaning
 
     @property
     def serving(self) -> Serving:
@@ -61,11 +86,19 @@ class Asked:
 
     def answer(self) -> ServingAnswers:
         """The figures, arrays of one."""
-        return predictor.answer([self.setup], self.bundle, self.level, self.adjust)
+        return self.answers([self.setup])
+
+    def answers(self, setups: Sequence[Setup]) -> ServingAnswers:
+        """The figures of the same server under other requests, arrays (n_setups,)."""
+        return predictor.answer(setups, self.bundle, self.level, self.leaning.adjust)
+
+    def idle_w(self, a: ServingAnswers) -> float:
+        """Watts in the asked scope with no request there; `a` are figures of this server."""
+        return sum(float(a.idle_w[part][0]) for part in scope_parts(self.setup.scope))
 
     def copies(self) -> int:
         """Groups of GPUs that serve on their own and share the requests."""
-        return int(columns_of([self.setup])["replicas"][0])
+        return copies_of(self.setup)[0]
 
     def serving_as(self, serving: Serving) -> Asked:
         """The same server under other requests."""
@@ -113,6 +146,8 @@ def slowest(served: Served, chosen: slice) -> Late:
 def server_of(asked: Asked, a: ServingAnswers) -> Server:
     """One copy of the server for the simulation, its iterations taken from the predictor.
 
+    Watts are of the asked scope; what the copies share is split evenly between them.
+
     An iteration reads the weights, decodes, and is longer by every prompt token that it fills.
     """
     copies, limit = asked.copies(), max(float(a.max_batch[0]), 1.0)
@@ -125,8 +160,7 @@ def server_of(asked: Asked, a: ServingAnswers) -> Server:
         seconds += float(np.interp(at, batch, kv_s)) * (tokens / (at * context) - 1)
         return max(seconds, 1e-6) + filled * token_s, float(np.interp(at, batch, power_w))
 
-    idle_w = sum(float(w[0]) for w in a.idle_w.values()) / copies
-    return Server(iteration, idle_w, max_batch=int(limit))
+    return Server(iteration, asked.idle_w(a) / copies, max_batch=int(limit))
 
 
 def _iterations(
@@ -136,12 +170,10 @@ def _iterations(
     s = asked.serving
     batch: Array = np.unique(np.rint(np.geomspace(1.0, limit, _GRID)))
     loops = [replace(s, rate_rps=None, concurrency=float(b) * copies) for b in batch]
-    setups = [asked.serving_as(loop).setup for loop in loops]
-    a = predictor.answer(setups, asked.bundle, asked.level, asked.adjust)
+    a = asked.answers([asked.serving_as(loop).setup for loop in loops])
     scale = a.step_s / sum(a.terms.values(), np.zeros(len(batch)))
     prompts_s = a.terms["prefill"] * scale
     new_tokens = max(s.prompt_tokens * (1 - s.cache_hit_frac), 1.0)
     token_s = float(np.median(prompts_s * s.output_tokens / (batch * new_tokens)))
     step_s: Array = np.maximum.accumulate(a.step_s - prompts_s)
-    power_w = sum(a.scope_w.values(), np.zeros(len(batch))) / copies
-    return batch, step_s, token_s, a.terms["kv"] * scale, power_w
+    return batch, step_s, token_s, a.terms["kv"] * scale, a.power_w / copies

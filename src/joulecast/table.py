@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from joulecast import table_serving
-from joulecast.core.errors import BadInput, JoulecastError
+from joulecast.core.errors import BadInput, JoulecastError, UnknownName
 from joulecast.datasets import runs_table
 from joulecast.estimator import bundle as bundles
 from joulecast.estimator import predictor
@@ -61,7 +61,8 @@ _NAMING = (
 )
 _MAX_REFUSALS = 4096
 _refusals: dict[tuple[str, ...], str] = {}
-"""Why rows with these names were refused: finding the nearest names is slow, so it is kept."""
+"""Why names were refused: finding the nearest is slow, so it is kept. What else is wrong with a row
+depends on its other columns and is not."""
 
 
 def predict_data_frame(table: Any) -> Any:  # noqa: ANN401 (pandas without importing it)
@@ -126,6 +127,8 @@ def _setup_or_refusal(
     try:
         return setup_of(row)
     except JoulecastError as exc:
+        if not isinstance(exc, UnknownName) and not isinstance(exc.__cause__, UnknownName):
+            return str(exc)
         if len(_refusals) >= _MAX_REFUSALS:
             _refusals.clear()
         return _refusals.setdefault(_names_of(row, naming), str(exc))

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from joulecast.core.errors import BadInput
+from joulecast.core.errors import BadInput, UnknownName
 from joulecast.datasets import serving_table
 from joulecast.datasets.cells import number, text
+from joulecast.serving_memory import refuse_too_large
+from joulecast.serving_times import rate_said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +30,7 @@ NAMING = (
     *("task", "model_id", "model", "architecture", "total_params", "active_params", "workload"),
     *("hardware_id", "gpu_name", "n_gpus", "energy_scope", "cache_hit_rate", "weight_precision"),
 )
-"""Columns on which it depends whether a row can be answered at all."""
+"""Columns on which it depends whether the names of a row are known."""
 
 
 def is_serving(row: Mapping[str, Any]) -> bool:
@@ -49,13 +51,37 @@ def setup_of(row: Mapping[str, Any]) -> Setup:
     """
     if not text(row.get("model_id")) and text(row.get("model")):
         row = {**row, "model_id": row["model"]}
-    setup = serving_table.setup_of(row)
+    try:
+        setup = serving_table.setup_of(row)
+    except UnknownName as exc:
+        if exc.kind == "model":
+            _refuse_known(text(row.get("model_id")), exc)
+        raise
+    refuse_too_large(setup, table=True)
     m, scope = setup.machine, setup.scope
     parts = {"gpu": m.gpu, "cpu": m.cpu, "dram": m.dram}
     if scope in parts and parts[scope] is None:
         message = f"{m.id} names no {scope}. Set energy_scope to system or wall"
         raise BadInput(message)
     return setup
+
+
+def _refuse_known(name: str, unknown: UnknownName) -> None:
+    """Raise with what a network is, if one of that name is known but no language model.
+
+    Raises
+    ------
+    BadInput
+    """
+    from joulecast.asking_serving import find_llm
+    from joulecast.datasets import architectures
+
+    try:
+        find_llm(architectures.find(name))
+    except BadInput as exc:
+        raise exc from unknown
+    except UnknownName:
+        return
 
 
 def fill(out: Sequence[dict[str, Any]], places: Sequence[int], setups: Sequence[Setup]) -> None:
@@ -86,7 +112,8 @@ def _doubts(setup: Setup, a: ServingAnswers, i: int) -> tuple[str, ...]:
     rate = serving.rate_rps if serving else None
     out = []
     if rate is not None and rate >= a.saturation_rps[i]:
-        out.append(f"saturated: of {rate:g} requests/s {float(a.served_rps[i]):.3g} are answered")
+        served = rate_said(float(a.served_rps[i]))
+        out.append(f"saturated: of {rate:.9g} requests/s {served} are answered")
     if a.extrapolated[i]:
         out.append("extrapolated: physical bracket")
     return tuple(out)

@@ -43,6 +43,7 @@ _HEADS = {
     "mem_bytes": "memory",
 }
 
+_SERVED = ("new-model", "new-hardware")
 Table = tuple[str, list[str], Sequence[Sequence[Any]]]
 """Title, names of the columns, lines of cells."""
 
@@ -55,12 +56,17 @@ def print_listing(what: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_card(card: Mapping[str, Any], *, full: bool) -> None:
-    """Print the accuracy card: protocols beside the baselines, or with `full` every part of it."""
+    """Print the accuracy card: protocols beside the baselines, or with `full` every part of it.
+
+    Without `full` model servers have a line for a model and one for a GPU never measured.
+    """
     protocols = card.get("protocols")
     if protocols:
         for table in _flattened("out-of-group error", protocols):
             print_table(*table)
         print_table(*_compared(card))
+        if not full and card.get("serving"):
+            print_table(*_served(card["serving"]))
     for name, part in card.items():
         if (full and name != "protocols") or not protocols:
             for table in _flattened(_words(name), part):
@@ -85,6 +91,15 @@ def _compared(card: Mapping[str, Any]) -> Table:
         names,
         list(lines.values()),
     )
+
+
+def _served(card: Mapping[str, Any]) -> Table:
+    """Joules per output token of model servers on a model and on a GPU that were never measured."""
+    rows = {p: card.get("protocols", {}).get(p, {}).get("text", {}) for p in _SERVED}
+    named = {p: row["energy"] for p, row in rows.items() if row.get("energy")}
+    title = "model servers: out-of-group error of energy per output token (--full: all)"
+    kept = {p: {n: v for n, v in row.items() if n != "n_models"} for p, row in named.items()}
+    return _of_mapping(title, kept)
 
 
 def _mdape(summary: Mapping[str, float] | None) -> str:

@@ -129,6 +129,37 @@ def test_bad_cells_are_refused() -> None:
         serving_table.setup_of(INPUTS | {"cache_hit_rate": 40})
 
 
+@pytest.mark.parametrize("name", ["avg_output_tokens", "request_rate_rps", "batch_size_config"])
+@pytest.mark.parametrize("value", [0, "0.0", -3])
+def test_nothing_is_not_blank(name: str, value: object) -> None:
+    """No output tokens, no requests: refused by name, never answered for an assumed number."""
+    with pytest.raises(BadInput, match=f"{name} .*above 0"):
+        serving_table.setup_of(INPUTS | {name: value})
+    assert serving_table.run_of(INPUTS | {name: value}) is None
+
+
+def test_a_share_below_zero_is_refused() -> None:
+    """No share of the prompts is cached: 0. Less than none is a mistake."""
+    assert serving_of(INPUTS | {"cache_hit_rate": 0}).cache_hit_frac == 0
+    with pytest.raises(BadInput, match="cache_hit_rate"):
+        serving_table.setup_of(INPUTS | {"cache_hit_rate": -0.2})
+
+
+def test_an_unknown_precision_is_said_to_be_unknown() -> None:
+    """What the row says of its weights is not called missing."""
+    row = INPUTS | {"weight_precision": "ternary", "weight_bits": ""}
+    assert (
+        "weight precision 'ternary' not known: bf16 assumed" in serving_table.setup_of(row).notices
+    )
+
+
+def test_joules_of_a_token_are_those_of_a_request() -> None:
+    """Where a row states joules per output token alone: 885 tokens of 0.8 J."""
+    run = serving_table.run_of(INPUTS | {"energy_per_output_token_j": 0.8, "achieved_rps": 2.5})
+    assert run is not None
+    assert run.measurement.energy_j["gpu"] == pytest.approx(708)
+
+
 def test_images_lengthen_the_prompt() -> None:
     """An image chat's guessed prompt holds the image; a stated length is the whole prompt."""
     row = INPUTS | {"task": "multimodal-generation", "workload": "image-chat"}
