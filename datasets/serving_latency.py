@@ -40,7 +40,12 @@ _NARROW_CACHE: Final = ("fp8", "fp4")
 """Weights beside which these servers keep keys and values as fp8, as InferenceX starts engines: its
 70B in fp8 on one H200 works on 32 requests of 8,192 tokens without any of them waiting, of which 19
 would fit at two bytes a value."""
-_COLUMNS: Final = ("mode", "system", "model_path", "isl", "osl", "silicon_ttft_ms")
+_SAME: Final = (
+    *("system", "backend", "model_path", "isl", "osl"),
+    *("silicon_ttft_ms", "silicon_tpot_ms"),
+)
+"""What two rows of one measurement share, whatever spread they state."""
+_COLUMNS: Final = {*_SAME, "mode", "batch_size"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +95,13 @@ def load(path: Path) -> Iterator[Run]:
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        missing = set(_COLUMNS) - set(reader.fieldnames or ())
+        missing = _COLUMNS - set(reader.fieldnames or ())
         if missing:
             message = f"{path} lacks the columns {', '.join(sorted(missing))}"
             raise BadInput(message)
         seen: set[tuple[str, ...]] = set()
         for row in reader:
-            same = ("system", "backend", "model_path", "isl", "osl")
-            key = tuple(row[n] for n in (*same, "silicon_ttft_ms", "silicon_tpot_ms"))
+            key = tuple(row[name] for name in _SAME)
             run = None if key in seen else run_of(row)
             if run is not None:
                 seen.add(key)

@@ -138,13 +138,11 @@ def save_short_runs(short_runs: ShortRuns, folder: Path) -> None:
 def _regime_to_dict(regime: str, fitted: Fitted, folder: Path) -> dict[str, Any]:
     """One regime as plain values; its boosters go into text files beside."""
     for target in TARGETS:
-        text = fitted.booster[target].model_to_string(num_iteration=-1)
-        head = text.split("\nparameters:")[0].split("\nfeature_importances:")[0]
-        (folder / _booster_file(regime, target)).write_text(_lean(head), encoding="utf-8")
+        write_booster(fitted.booster[target], folder / _booster_file(regime, target))
     return {
         "coefficients": dict(fitted.coefficients),
         "offset": dict(fitted.offset),
-        "linear": {t: _linear_to_dict(fitted.linear[t]) for t in TARGETS},
+        "linear": {t: linear_to_dict(fitted.linear[t]) for t in TARGETS},
         "effects": {t: _effects_to_dict(fitted.effects[t]) for t in TARGETS},
     }
 
@@ -177,28 +175,22 @@ def _finite(value: Any) -> Any:  # noqa: ANN401
     return int(value) if isinstance(value, np.integer) else value
 
 
-def _lean(text: str) -> str:
-    """The model text without the lines that evaluation does not need."""
+def write_booster(booster: Any, path: Path) -> None:  # noqa: ANN401 (LightGBM has no types)
+    """The trees as text, without what evaluation does not need."""
+    text = booster.model_to_string(num_iteration=-1)
+    head = text.split("\nparameters:")[0].split("\nfeature_importances:")[0]
     drop = (
-        "split_gain=",
-        "internal_value=",
-        "internal_weight=",
-        "internal_count=",
-        "leaf_weight=",
-        "leaf_count=",
-        "feature_infos=",
-        "tree_sizes=",
+        *("split_gain=", "internal_value=", "internal_weight=", "internal_count="),
+        *("leaf_weight=", "leaf_count=", "feature_infos=", "tree_sizes="),
     )
-    return "\n".join(line for line in text.splitlines() if not line.startswith(drop)) + "\n"
+    kept = [line for line in head.splitlines() if not line.startswith(drop)]
+    path.write_text("\n".join(kept) + "\n", encoding="utf-8")
 
 
-def _linear_to_dict(linear: Linear) -> dict[str, Any]:
-    return {
-        "mean": linear.mean.tolist(),
-        "scale": linear.scale.tolist(),
-        "coef": linear.coef.tolist(),
-        "intercept": linear.intercept,
-    }
+def linear_to_dict(linear: Linear) -> dict[str, Any]:
+    """Plain values, read back by `linear_from`."""
+    arrays = {name: getattr(linear, name).tolist() for name in ("mean", "scale", "coef")}
+    return arrays | {"intercept": linear.intercept}
 
 
 @cache
@@ -263,7 +255,7 @@ def _fitted_from(regime: str, raw: dict[str, Any], folder: Path) -> Fitted:
         coefficients=raw["coefficients"],
         offset=raw["offset"],
         effects={t: _effects_from(v) for t, v in raw["effects"].items()},
-        linear={t: _linear_from(v) for t, v in raw["linear"].items()},
+        linear={t: linear_from(v) for t, v in raw["linear"].items()},
         booster={t: trees.Stored(_there(folder / _booster_file(regime, t))) for t in TARGETS},
     )
 
@@ -279,7 +271,8 @@ def _effects_from(raw: dict[str, Any]) -> DeviceEffects:
     return DeviceEffects(np.array(raw["mean"]), np.array(raw["scale"]), by_label)
 
 
-def _linear_from(raw: dict[str, Any]) -> Linear:
+def linear_from(raw: dict[str, Any]) -> Linear:
+    """What `linear_to_dict` wrote."""
     mean, scale, coef = (np.array(raw[name]) for name in ("mean", "scale", "coef"))
     return Linear(mean, scale, coef, raw["intercept"])
 

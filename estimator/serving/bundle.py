@@ -8,12 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from joulecast.core.errors import BadRecord, NotFitted
 from joulecast.estimator import trees
-from joulecast.estimator.bundle import write_json
-from joulecast.estimator.fitting import Linear
+from joulecast.estimator.bundle import linear_from, linear_to_dict, write_booster, write_json
 from joulecast.estimator.serving import features, physics
 from joulecast.estimator.serving.fitting import Fitted
 from joulecast.estimator.serving.frame import TARGETS
@@ -27,10 +24,6 @@ FORMAT = 1
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 BUNDLE = "serving.json"
 CARD = "serving_card.json"
-_NOT_NEEDED = (
-    *("split_gain=", "internal_value=", "internal_weight=", "internal_count="),
-    *("leaf_weight=", "leaf_count=", "feature_infos=", "tree_sizes="),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +64,13 @@ def save(bundle: Bundle, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     fitted = bundle.fitted
     for target in TARGETS:
-        text = fitted.booster[target].model_to_string(num_iteration=-1)
-        head = text.split("\nparameters:")[0].split("\nfeature_importances:")[0]
-        kept = [line for line in head.splitlines() if not line.startswith(_NOT_NEEDED)]
-        (folder / _booster_file(target)).write_text("\n".join(kept) + "\n", encoding="utf-8")
+        write_booster(fitted.booster[target], folder / _booster_file(target))
     content = {
         "format": FORMAT,
         "features": list(features.FEATURES),
         "coefficients": dict(fitted.coefficients),
         "offset": dict(fitted.offset),
-        "linear": {t: _linear_to_dict(fitted.linear[t]) for t in TARGETS},
+        "linear": {t: linear_to_dict(fitted.linear[t]) for t in TARGETS},
         "stack": bundle.stack,
         "scores": bundle.scores,
         "hull": bundle.hull,
@@ -94,11 +84,6 @@ def save(bundle: Bundle, folder: Path) -> None:
 
 def _booster_file(target: str) -> str:
     return f"serving-{target}.lgb.txt"
-
-
-def _linear_to_dict(linear: Linear) -> dict[str, Any]:
-    arrays = {name: getattr(linear, name).tolist() for name in ("mean", "scale", "coef")}
-    return arrays | {"intercept": linear.intercept}
 
 
 @cache
@@ -117,24 +102,21 @@ def load(folder: Path = PRETRAINED) -> Bundle:
         raw = json.loads(path.read_text(encoding="utf-8"))
         stale = raw["format"] != FORMAT or raw["features"] != list(features.FEATURES)
         if stale or set(raw["coefficients"]) != set(physics.PARAMETERS):
-            message = f"the serving model in {folder} is of another version. Refit it"
+            message = (
+                f"the serving model in {folder} is of another version. Refit: 'joulecast train'"
+            )
             raise NotFitted(message)
         return _from_raw(raw, folder)
     except FileNotFoundError as exc:
-        message = f"no serving model in {folder}. Fit one on a table of measured servers"
+        message = f"no serving model in {folder}. Fit one with 'joulecast train --runs servers.csv'"
         raise NotFitted(message) from exc
     except (ValueError, LookupError, TypeError, AttributeError) as exc:  # not what `save` wrote
-        message = f"cannot read the serving model in {folder}: {exc}. Refit it"
+        message = f"cannot read the serving model in {folder}: {exc}. Refit with 'joulecast train'"
         raise BadRecord(message) from exc
 
 
-def _linear_from(raw: dict[str, Any]) -> Linear:
-    mean, scale, coef = (np.array(raw[name]) for name in ("mean", "scale", "coef"))
-    return Linear(mean, scale, coef, raw["intercept"])
-
-
 def _from_raw(raw: dict[str, Any], folder: Path) -> Bundle:
-    linear = {t: _linear_from(v) for t, v in raw["linear"].items()}
+    linear = {t: linear_from(v) for t, v in raw["linear"].items()}
     booster = {
         t: trees.parse((folder / _booster_file(t)).read_text(encoding="utf-8")) for t in TARGETS
     }

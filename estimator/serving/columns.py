@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -85,7 +85,7 @@ def engine_of(spelling: str) -> str:
     return "sglang" if "sglang" in low else "vllm"
 
 
-def _gathered(records: list, vector: Callable[..., dict[str, float]]) -> Columns:  # type: ignore[type-arg]
+def _gathered(records: Sequence[Any], vector: Callable[[Any], dict[str, float]]) -> Columns:
     """Columns of `records`, computing the vector of each distinct object once."""
     row_of: dict[int, dict[str, float]] = {}
     rows = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joulecast.estimator.serving import physics
-from joulecast.estimator.serving.operation import operate
+from joulecast.estimator.serving.operation import operate, scope_w
 from joulecast.estimator.serving.priors import PRIORS
 
 if TYPE_CHECKING:
@@ -66,13 +66,9 @@ def fit_physics(frame: Frame) -> dict[str, float]:
 def predicted(c: Mapping[str, Array], k: Coefficients) -> dict[str, Array]:
     """Natural logarithms of what physics says of `frame.TARGETS`, each (n,)."""
     t = operate(c, k)
-    in_scope = t["gpu_w"] * (1 - c["scope_cpu"] - c["scope_dram"])
-    whole = c["scope_system"] + c["scope_wall"]
-    in_scope = in_scope + (whole + c["scope_cpu"]) * t["cpu_w"]
-    in_scope = in_scope + (whole + c["scope_dram"]) * t["dram_w"]
     return {
         "time": -np.log(t["served_rps"] * c["output_tokens"]),
-        "power": np.log(np.maximum(in_scope, 1e-3)),
+        "power": np.log(np.maximum(scope_w(c, t), 1e-3)),
     }
 
 

@@ -4,7 +4,9 @@ Closed loop: as many requests as there are clients, as far as engine and memory 
 Little's law as a fixed point, B = rate x output tokens x T(B / busy), with the share of time in
 which any request is there, busy = 1 - exp(-B) (Poisson arrivals, requests do not wait for each
 other below saturation), and B / busy requests in the batch while it works. Beyond the rate at which
-the batch is full the server answers as many as it can.
+the batch is full the server answers as many as it can. At one rate a server never draws more for
+having prompts cached: GPUs that wait for slow links draw little, and those that wait less often
+would draw more for the same answers.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     Columns = Mapping[str, Array]
     Coefficients = Mapping[str, float] | Mapping[str, Array]
 
+PARTS = ("gpu", "cpu", "dram")
 RESERVED_BYTES = 1.5e9
 """Memory of a GPU that activations and graphs take beside weights and keys and values."""
 _FEWEST = 1e-9
@@ -44,6 +47,25 @@ def operate(c: Columns, k: Coefficients) -> dict[str, Array]:
         ``gpu_idle_w``, ``cpu_idle_w``, ``dram_idle_w`` without requests; ``ttft_s``, ``tpot_s``,
         ``latency_s``; and what `physics.step` says of that batch.
     """
+    t, state = _at_work(c, k)
+    accelerators_w = _accelerators_w(t, state)
+    rows = np.flatnonzero(~np.isnan(c["rate_rps"]) & (c["hit"] > 0))
+    if len(rows):
+        fresh = {name: values[rows] for name, values in c.items()} | {"hit": np.zeros(len(rows))}
+        most_w = _accelerators_w(*_at_work(fresh, k))
+        accelerators_w[..., rows] = np.minimum(accelerators_w[..., rows], most_w)
+    watts = _watts(c, k, accelerators_w, state["busy_frac"], t["active_idle_w"])
+    return t | state | watts | _times(c, t, state)
+
+
+def _accelerators_w(t: Mapping[str, Array], state: Mapping[str, Array]) -> Array:
+    """Mean watts of all accelerators, (n,)."""
+    power_w: Array = t["active_idle_w"] + state["busy_frac"] * (t["busy_w"] - t["active_idle_w"])
+    return power_w
+
+
+def _at_work(c: Columns, k: Coefficients) -> tuple[dict[str, Array], dict[str, Array]]:
+    """What `physics.step` says of the batch at the asked load, and how the server stands there."""
     limit = max_batch(c)
     full = capacity_rps(c, k, limit)
     closed = np.isnan(c["rate_rps"])
@@ -56,17 +78,20 @@ def operate(c: Columns, k: Coefficients) -> dict[str, Array]:
         found = _open_loop(own, k, rate[rows], limit[rows])
         batch[..., rows] = np.where(below[..., rows], found[0], limit[rows])
         busy[..., rows] = np.where(below[..., rows], found[1], 1.0)
-    t = physics.step(c, k, batch)
-    served = np.where(below, rate, full) * c["replicas"]
-    gpu_w = t["active_idle_w"] + busy * (t["busy_w"] - t["active_idle_w"])
-    state = {
+    return physics.step(c, k, batch), {
         "batch": batch,
         "max_batch": limit,
         "busy_frac": busy,
-        "served_rps": served,
+        "served_rps": np.where(below, rate, full) * c["replicas"],
         "saturation_rps": full * c["replicas"],
     }
-    return t | state | _watts(c, k, gpu_w, busy, t["active_idle_w"]) | _times(c, t, state)
+
+
+def scope_w(c: Columns, t: Mapping[str, Array]) -> Array:
+    """Mean watts that count in each setup's scope, (n,); the wall is answered as the system."""
+    whole = c["scope_system"] + c["scope_wall"]
+    parts = ((c[f"scope_{s}"] + whole) * t[f"{s}_w"] for s in PARTS)
+    return sum(parts, np.zeros(1))
 
 
 def max_batch(c: Columns) -> Array:
@@ -93,13 +118,14 @@ def engine_limit(c: Columns) -> Array:
 
 
 def memory_limit(c: Columns) -> Array:
-    """Requests whose keys and values fit beside the weights into one replica, at least 1."""
+    """Requests whose keys, values and states fit beside the weights into one replica, >= 1."""
     mem_bytes = np.where(c["is_cpu"] > 0, np.inf, USED_MEMORY * c["device_mem_bytes"])
     own = c["weight_bytes"] - c["expert_params"] * c["bytes_per_weight"]
     held = own / (c["tensor"] * c["pipeline"]) + (c["weight_bytes"] - own) / c["expert_gpus"]
     room = np.maximum(mem_bytes - RESERVED_BYTES - held, 0.0)
     shards = np.minimum(c["tensor"], c["kv_heads"]) * c["pipeline"] * c["ranks"]
-    each = c["kv_bytes_per_token"] * physics.mean_context(c)
+    whole = c["tensor"] * c["pipeline"] * c["ranks"]
+    each = c["kv_bytes_per_token"] * physics.mean_context(c) + c["state_bytes"] * shards / whole
     return np.maximum(room * shards / each, 1.0)
 
 

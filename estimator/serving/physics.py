@@ -6,7 +6,8 @@
 
 Of `b` requests in the batch b / output tokens enter per iteration, so their prompts' prefill is
 part of the mean iteration. Every term divided by b falls with b, and none rises with the hit share:
-energy per request therefore falls with both (`power` keeps this). Coefficients: `priors`.
+energy per request of a batch therefore falls with both (`power` keeps this; `operation` does at a
+given rate). Coefficients: `priors`.
 """
 
 from __future__ import annotations

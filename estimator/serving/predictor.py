@@ -14,11 +14,11 @@ from joulecast.estimator.serving.answers import Adjustment, ServingAnswers
 from joulecast.estimator.serving.columns import columns_of
 from joulecast.estimator.serving.fitting import LEARNERS, shifted
 from joulecast.estimator.serving.frame import TARGETS
-from joulecast.estimator.serving.operation import operate
+from joulecast.estimator.serving.operation import PARTS, operate, scope_w
 from joulecast.estimator.serving.physics import TERMS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 NONE = Adjustment()
 EXTRAPOLATED_FROM = float(np.log(2.0)) - 1e-9
 """Distance from the hull from which an answer is called extrapolated."""
-_SCOPES = ("gpu", "cpu", "dram")
 _AS_OPERATED = (
     *("busy_frac", "served_rps", "saturation_rps", "batch", "max_batch", "queue"),
     *("ttft_s", "tpot_s", "latency_s", "step_s"),
@@ -49,8 +48,7 @@ def answer(
     far = intervals.distance(plain, bundle.hull)
     c = moved(learned(plain, bundle, novelty), adjust)
     t = operate(c, bundle.coefficients)
-    in_scope = _in_scope(c)
-    power_w = sum((in_scope[s] * t[f"{s}_w"] for s in _SCOPES), np.zeros(len(setups)))
+    power_w = scope_w(c, t)
     request_j = power_w / t["served_rps"]
     half = _half_widths(bundle, novelty, far, level)
     half = _sharpened(half, adjust, level)
@@ -64,8 +62,8 @@ def answer(
         token_low_j=token_j / energy,
         token_high_j=token_j * energy,
         power_w=power_w,
-        scope_w={s: t[f"{s}_w"] for s in _SCOPES},
-        idle_w={s: t[f"{s}_idle_w"] for s in _SCOPES},
+        scope_w={s: t[f"{s}_w"] for s in PARTS},
+        idle_w={s: t[f"{s}_idle_w"] for s in PARTS},
         saturation_low_rps=t["saturation_rps"] / rate,
         saturation_high_rps=t["saturation_rps"] * rate,
         novelty=novelty,
@@ -148,9 +146,3 @@ def moved(c: dict[str, Array], adjust: Adjustment) -> dict[str, Array]:
     by = {"step": adjust.step, "prefill": adjust.prefill}
     by |= {"power": adjust.power, "idle": adjust.idle}
     return c | {f"shift_{name}": c[f"shift_{name}"] + value for name, value in by.items()}
-
-
-def _in_scope(c: Mapping[str, Array]) -> dict[str, Array]:
-    """1 where a part counts in the setup's scope; the wall is answered as the system."""
-    whole = c["scope_system"] + c["scope_wall"]
-    return {s: c[f"scope_{s}"] + whole for s in _SCOPES}

@@ -18,6 +18,7 @@ from joulecast.estimator.serving.bundle import Bundle
 from joulecast.estimator.serving.card import card_of
 from joulecast.estimator.serving.fitting import fit
 from joulecast.estimator.serving.frame import Frame, frame_of, usable
+from joulecast.estimator.serving.studies import rate_curve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,9 +64,10 @@ def train(
     digests = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in inputs}
     stack, scores = _calibrated(frame, oofs)
     hull = intervals.hull_of(frame.columns)
-    pairs, groups = _known(kept)
-    bundles.save(Bundle(fitted, stack, scores, hull, pairs, groups, digests), out)
+    bundle = Bundle(fitted, stack, scores, hull, *_known(kept), digests)
+    bundles.save(bundle, out)
     card = card_of(frame, oofs) | {
+        **_studied(kept, bundle, seed),
         "inputs": digests,
         "n_runs": len(frame),
         "n_set_aside": len(runs) - len(frame),
@@ -73,6 +75,12 @@ def train(
     }
     write_json(card, out / bundles.CARD)
     return card
+
+
+def _studied(runs: Sequence[Run], bundle: Bundle, seed: int) -> dict[str, Any]:
+    """Title -> records of the study of request-rate curves, if `runs` hold one."""
+    found = list(rate_curve.records(runs, bundle, seed))
+    return {rate_curve.TITLE: found} if found else {}
 
 
 def _varied(frame: Frame) -> bool:

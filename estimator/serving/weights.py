@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-_BYTES = {"fp32": 4.0, "tf32": 4.0, "float32": 4.0}
+from joulecast.core.units import BYTES_PER_VALUE
+
 _HALF = 2.0
 WIDE, EIGHT, FOUR, STORED = 0, 1, 2, 3
 """Multiplied as two-byte, one-byte or half-byte numbers, or stored in four bits and widened."""
@@ -22,7 +23,7 @@ def bytes_per_weight(precision: str) -> float:
         return 0.5 + 2 / 128
     if "8" in low:
         return 1.0
-    return _BYTES.get(low, _HALF)
+    return BYTES_PER_VALUE.get(low, _HALF)
 
 
 def peak_of(precision: str) -> int:

@@ -138,3 +138,13 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     path.write_text("a,b\n1,2\n")
     with pytest.raises(BadInput, match="lacks"):
         list(serving_latency.load(path))
+
+
+@pytest.mark.parametrize("column", ["backend", "batch_size", "silicon_tpot_ms", "system"])
+def test_every_column_that_is_needed_is_asked_for(tmp_path: Path, column: str) -> None:
+    """A table without one of them is refused by its name, not half read."""
+    path = tmp_path / "rows.csv"
+    names = [name for name in ROW if name != column]
+    path.write_text(",".join(names) + "\n" + ",".join(str(ROW[name]) for name in names) + "\n")
+    with pytest.raises(BadInput, match=column):
+        list(serving_latency.load(path))

@@ -1,7 +1,8 @@
 """Studies of the serving model: questions put to predictions of what was left out, one file each.
 
 A study offers ``TITLE`` and ``records(...)``: one line of a table per record, words first, then
-figures in percent.
+figures in percent. Training stores `rate_curve` in the card; `latency_table` asks a model of its
+own, which no answer uses, and is run by hand.
 """
 
 from __future__ import annotations

@@ -14,7 +14,15 @@ from tests.fakes.serving_setups import server
 
 @pytest.mark.parametrize(
     ("precision", "expected"),
-    [("bf16", 2.0), ("fp16", 2.0), ("fp8", 1.0), ("int8", 1.0), ("fp32", 4.0), ("mxfp4", 0.53125)],
+    [
+        ("bf16", 2.0),
+        ("fp16", 2.0),
+        ("fp8", 1.0),
+        ("int8", 1.0),
+        ("fp32", 4.0),
+        ("mxfp4", 0.53125),
+        ("fp64", 8.0),
+    ],
 )
 def test_weights_take_their_bytes(precision: str, expected: float) -> None:
     """A weight takes the bytes of its precision and its share of the scales."""

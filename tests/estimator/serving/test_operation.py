@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from joulecast.estimator.serving import bundle, predictor
@@ -14,6 +15,10 @@ from joulecast.estimator.serving.answers import Adjustment
 from tests.estimator.serving.test_physics import SERVERS
 from tests.fakes.serving_setups import server
 
+if TYPE_CHECKING:
+    from joulecast.core.records import Setup
+
+SLOW_LINKS = server("qwen3-30b-a3b", "h100-pcie", n_gpus=2, prompt_tokens=300.0, output_tokens=10.0)
 ADJUSTMENTS = st.builds(
     Adjustment,
     step=st.floats(-0.5, 0.5),
@@ -23,47 +28,53 @@ ADJUSTMENTS = st.builds(
 )
 
 
-def _with(setup: object, **changes: float) -> object:
-    workload = setup.workload  # type: ignore[attr-defined]
+def _with(setup: Setup, **changes: Any) -> Setup:  # noqa: ANN401 (fields of Serving)
+    workload = setup.workload
+    assert workload.serving is not None
     serving = replace(workload.serving, **changes)
-    return replace(setup, workload=replace(workload, serving=serving))  # type: ignore[type-var]
+    return replace(setup, workload=replace(workload, serving=serving))
 
 
 @settings(max_examples=25, deadline=None)
 @given(SERVERS, ADJUSTMENTS)
-def test_energy_per_request_never_rises_with_the_rate(setup: object, adjust: Adjustment) -> None:
+def test_energy_per_request_never_rises_with_the_rate(setup: Setup, adjust: Adjustment) -> None:
     """Below saturation it falls, beyond it stays; power never falls with the rate."""
     b = bundle.load()
-    top = predictor.curve(setup, b, [1.0], adjust=adjust).saturation_rps[0]  # type: ignore[arg-type]
+    top = predictor.curve(setup, b, [1.0], adjust=adjust).saturation_rps[0]
     rates = top * np.geomspace(1e-4, 3, 40)
-    a = predictor.curve(setup, b, rates.tolist(), adjust=adjust)  # type: ignore[arg-type]
+    a = predictor.curve(setup, b, rates.tolist(), adjust=adjust)
     assert (np.diff(a.request_j) <= 1e-6 * a.request_j[:-1]).all()
     assert a.request_j[-1] == pytest.approx(a.request_j[-2])
     assert np.isinf(a.queue[-1])
 
 
 @settings(max_examples=25, deadline=None)
+@example(SLOW_LINKS, Adjustment(), 0.7)
 @given(SERVERS, ADJUSTMENTS, st.floats(0.001, 1.5))
 def test_energy_per_request_never_rises_with_the_hit_share(
-    setup: object, adjust: Adjustment, load: float
+    setup: Setup, adjust: Adjustment, load: float
 ) -> None:
-    """At any rate, the saturated server's included, and saturation never falls."""
+    """At any rate that the server can answer uncached; beyond that by 2 % at most.
+
+    Saturation never falls. GPUs behind slow links draw little while they exchange prompts.
+    """
     b = bundle.load()
-    top = predictor.curve(setup, b, [1.0], adjust=adjust).saturation_rps[0]  # type: ignore[arg-type]
+    top = predictor.curve(setup, b, [1.0], adjust=adjust).saturation_rps[0]
     asked = [
         _with(setup, rate_rps=load * top, cache_hit_frac=float(h)) for h in np.linspace(0, 1, 21)
     ]
-    a = predictor.answer(asked, b, adjust=adjust)  # type: ignore[arg-type]
-    assert (np.diff(a.request_j) <= 1e-6 * a.request_j[:-1]).all()
+    a = predictor.answer(asked, b, adjust=adjust)
+    most_j = np.maximum.accumulate(a.request_j[::-1])[::-1]
+    assert (most_j <= (1 + (1e-6 if load < 1 else 0.02)) * a.request_j).all()
     assert (np.diff(a.saturation_rps) >= -1e-9 * top).all()
 
 
 @settings(max_examples=15, deadline=None)
 @given(SERVERS)
-def test_closed_loops_share_iterations(setup: object) -> None:
+def test_closed_loops_share_iterations(setup: Setup) -> None:
     """More clients: never less served, never more joules each."""
     asked = [_with(setup, concurrency=float(n)) for n in (8, 16, 32, 64, 128)]
-    a = predictor.answer(asked, bundle.load())  # type: ignore[arg-type]
+    a = predictor.answer(asked, bundle.load())
     assert (np.diff(a.served_rps) >= -1e-9).all()
     assert (np.diff(a.request_j) <= 1e-9 * a.request_j[0]).all()
 

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from joulecast.core.records import Measurement, Run, Setup, Workload
+from joulecast.core.records import NOVELTIES, Measurement, Run, Setup, Workload
 from joulecast.core.serving import BurstFigures, Serving, Spread
 from joulecast.datasets import architectures, hardware
-from joulecast.estimator.serving import physics
+from joulecast.estimator.intervals import LEVELS
+from joulecast.estimator.serving import intervals, physics
+from joulecast.estimator.serving.bundle import Bundle
 from joulecast.estimator.serving.columns import columns_of
+from joulecast.estimator.serving.fitting import Fitted
+from joulecast.estimator.serving.frame import QUANTITIES, frame_of
 from joulecast.estimator.serving.operation import operate
 from joulecast.estimator.serving.studies import latency_table, missed, rate_curve
 
@@ -91,13 +95,39 @@ def test_two_bursts_mend_a_curve() -> None:
         )["saturation_rps"][0]
     )
     rates = [share * full / 1.5 for share in (0.2, 0.5, 0.8, 2.0)]
-    curve = slow_curve(rates, full / 1.5)
-    lines = list(rate_curve.records(measured(learn), curve))
+    runs = [*measured(learn), *slow_curve(rates, full / 1.5)]
+    lines = list(rate_curve.records(runs, bundle_of(runs)))
     by = {(str(x["answer"]), x["asked"]): float(x["mdape"]) for x in lines}
     mended = [v for (name, asked), v in by.items() if "after" in name and asked == "saturation"]
     assert len(mended) == 3
-    assert max(mended) < 5 < by["zero-shot", "saturation"]
-    assert ("rule", "energy") in by
+    assert by["zero-shot", "saturation"] > 40
+    assert max(mended) < 15
+    rule = np.array([0.93 * 300 / 280 - 1] * 4)
+    assert by["rule", "energy"] == pytest.approx(100 * np.median(np.abs(rule)))
+
+
+def test_a_curve_has_several_rates_and_a_full_server() -> None:
+    """Closed loops, three rates, and rates that were all answered are no curve."""
+    closed = measured([setup("llama-2-7b", "a40", n) for n in (1, 2, 4, 8)])
+    assert rate_curve.curves_of([*closed, *slow_curve([1, 2, 3], 2)]) == []
+    assert rate_curve.curves_of(slow_curve([1, 2, 3, 4], 9)) == []
+    curve = slow_curve([1, 2, 3, 4], 2)
+    assert rate_curve.curves_of([*closed, *curve]) == [curve]
+
+
+def bundle_of(runs: Sequence[Run]) -> Bundle:
+    """A bundle that answers with physics alone; its learners are not asked."""
+    frame = frame_of(runs)
+    scores = {q: [0.5] * len(LEVELS) for q in QUANTITIES}
+    return Bundle(
+        fitted=Fitted(physics.default_coefficients(), {}, {}, {}),
+        stack={n: [1.0, 0.0, 0.0] for n in NOVELTIES},
+        scores=dict.fromkeys(NOVELTIES, scores),
+        hull=intervals.hull_of(frame.columns),
+        pairs={d: sorted(set(frame.model[frame.device == d])) for d in set(frame.device)},
+        groups=(),
+        inputs={},
+    )
 
 
 def slow_curve(rates: Sequence[float], full: float) -> list[Run]:
@@ -105,7 +135,8 @@ def slow_curve(rates: Sequence[float], full: float) -> list[Run]:
     runs = []
     for rate in rates:
         rps = min(rate, full)
-        burst = BurstFigures(1, 1, 0, rate, rps)
-        m = Measurement({"gpu": 280 / rps}, 1 / rps, 1.0, power_w={"gpu": 280.0}, burst=burst)
-        runs.append(Run(setup("llama-2-7b", "a40", None, rate), m, "test", "llama-2-7b"))
+        burst = BurstFigures(1000, 1000, 0, rate, rps)
+        m = Measurement({"gpu": 280e3 / rps}, 1e3 / rps, 1e3, power_w={"gpu": 280.0}, burst=burst)
+        asked = setup("llama-2-7b", "a40", None, rate)
+        runs.append(Run(asked, m, "test", "llama-2-7b", meter="nvml"))
     return runs
