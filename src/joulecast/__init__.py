@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from joulecast.api import estimate, predict_table, train
+    from joulecast.api_compare import compare
     from joulecast.api_plan import plan
     from joulecast.api_serving import estimate_serving
+    from joulecast.api_sweep import sweep
     from joulecast.core.errors import JoulecastError
     from joulecast.core.records import (
         Architecture,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from joulecast.estimator.extrapolate_epochs import extrapolate_epochs
     from joulecast.estimator.extrapolate_steps import extrapolate_steps
     from joulecast.estimator.extrapolate_trace import extrapolate_trace
+    from joulecast.estimator.insight.learning_curve import epochs_until
     from joulecast.measuring import Session
 
 __version__ = "0.1.0"
@@ -45,6 +48,8 @@ __all__ = [
     "Setup",
     "Workload",
     "__version__",
+    "compare",
+    "epochs_until",
     "estimate",
     "estimate_serving",
     "extrapolate_epochs",
@@ -52,13 +57,16 @@ __all__ = [
     "extrapolate_trace",
     "plan",
     "predict_table",
+    "sweep",
     "train",
 ]
 
 _HOMES = {
     "joulecast.api": ("estimate", "predict_table", "train"),
+    "joulecast.api_compare": ("compare",),
     "joulecast.api_plan": ("plan",),
     "joulecast.api_serving": ("estimate_serving",),
+    "joulecast.api_sweep": ("sweep",),
     "joulecast.core.errors": ("JoulecastError",),
     "joulecast.core.records": (
         "Architecture",
@@ -74,6 +82,7 @@ _HOMES = {
     "joulecast.estimator.extrapolate_epochs": ("extrapolate_epochs",),
     "joulecast.estimator.extrapolate_steps": ("extrapolate_steps",),
     "joulecast.estimator.extrapolate_trace": ("extrapolate_trace",),
+    "joulecast.estimator.insight.learning_curve": ("epochs_until",),
     "joulecast.measuring": ("Session",),
 }
 

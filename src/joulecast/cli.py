@@ -135,7 +135,13 @@ def _estimated(ask: argparse.Namespace) -> Estimate:
     given = {name: getattr(ask, name) for name in QUESTION if getattr(ask, name) is not None}
     if ask.no_runs:
         given["runs"] = ()
-    return api.estimate(ask.model, ask.hw, **{"task": None, **given})
+    given = {"task": None, **given}
+    if ask.until_accuracy is None and ask.curve is None:
+        return api.estimate(ask.model, ask.hw, **given)
+    from joulecast import until_accuracy
+
+    until_accuracy.refuse_half(ask.until_accuracy, ask.curve, ask.epochs)
+    return until_accuracy.answered(ask.model, ask.hw, ask.until_accuracy, ask.curve, given)
 
 
 def _screen(answer: Estimate, ask: argparse.Namespace) -> str:
@@ -244,6 +250,18 @@ def _plan(ask: argparse.Namespace) -> int:
     return ANSWERED
 
 
+def _sweep(ask: argparse.Namespace) -> int:
+    from joulecast.command_sweep import run
+
+    return run(ask)
+
+
+def _compare(ask: argparse.Namespace) -> int:
+    from joulecast.command_compare import run
+
+    return run(ask)
+
+
 def _doctor(ask: argparse.Namespace) -> int:
     from joulecast.profiling import doctor
 
@@ -260,6 +278,8 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "estimate": _ask,
     "profile": _profile,
     "doctor": _doctor,
+    "sweep": _sweep,
+    "compare": _compare,
     "plan": _plan,
     "predict": _predict,
     "accuracy": _accuracy,

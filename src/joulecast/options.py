@@ -142,13 +142,16 @@ def estimate_parser(prog: str = "estimate") -> Parser:
 def fill_estimate(parser: argparse.ArgumentParser) -> None:
     """Add the options of `estimate` to `parser`."""
     from joulecast.options_serving import fill_serving
+    from joulecast.until_accuracy import fill_until
 
     option = parser.add_argument
     option("--model", metavar="NAME", help="network: a catalogue name, or a config.json")
     option("--hw", metavar="NAME", help="machine: an id such as hc3, a GPU, a TOML file, or auto")
-    _workload(parser.add_argument_group("what is run"))
+    work = parser.add_argument_group("what is run")
+    fill_workload(work)
+    fill_until(work)
     fill_serving(parser.add_argument_group("a model server instead (language models)"))
-    _loads(parser.add_argument_group("on what"))
+    fill_loads(parser.add_argument_group("on what"))
     prices = parser.add_argument_group("CO2e, money and budgets")
     fill_tariff(prices)
     _intensity(prices)
@@ -196,9 +199,13 @@ def joulecast_parser() -> Parser:
         listing = verbs.add_parser(verb, help=f"all known {what}", allow_abbrev=False)
         listing.add_argument("--json", action="store_true", help="as one JSON object")
     verbs.add_parser("version", help="print the version", allow_abbrev=False)
+    from joulecast.options_compare import add_compare
     from joulecast.options_profile import add_verbs
     from joulecast.options_serving import add_plan
+    from joulecast.options_sweep import add_sweep
 
+    add_sweep(verbs)
+    add_compare(verbs)
     add_plan(verbs)
     add_verbs(verbs)
     return parser
@@ -208,7 +215,8 @@ def _version(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", action="version", version=f"joulecast {__version__}")
 
 
-def _workload(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
+def fill_workload(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
+    """Add what is run to `group`."""
     add = group.add_argument
     add("--task", choices=("train", "infer", "inference", "serve"), help="default: train")
     add("--epochs", type=number(0, 1e6, above=True), metavar="N", help="default: 1")
@@ -233,7 +241,8 @@ def fill_machine(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class 
     add("--force", action="store_true", help="answer even if the weights do not fit")
 
 
-def _loads(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
+def fill_loads(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
+    """Add what may be said about the machine of a run to `group`."""
     fill_machine(group)
     workers = number(0, 4096, whole=True)
     group.add_argument(

@@ -33,6 +33,8 @@ _SPELLED = {
     "loader_workers": "--workers",
 }
 _OF_RUNS = (
+    "until_accuracy",
+    "curve",
     "epochs",
     "samples",
     "batch_size",

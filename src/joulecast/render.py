@@ -159,10 +159,12 @@ def ranged(value: float, low: float, high: float) -> tuple[str, str, int]:
 
     >>> ranged(0.19, 0.14, 0.27)
     ('0.19', '0.14 - 0.27', 2)
+    >>> ranged(0.19, 0.14, float("inf"))
+    ('0.19', '0.14 or more', 2)
     """
     digits = decimals(value, low)
     text, least, most = (f"{x:,.{digits}f}" for x in (value, low, high))
-    return text, f"{least} - {most}", digits
+    return text, f"{least} - {most}" if math.isfinite(high) else f"{least} or more", digits
 
 
 def split_remark(answer: Estimate | ServingEstimate, scale: float, digits: int) -> str:
@@ -178,6 +180,9 @@ def split_remark(answer: Estimate | ServingEstimate, scale: float, digits: int) 
 
 
 def _time(estimate: Estimate) -> Row:
+    if not math.isfinite(estimate.duration_high_s):
+        least = f"{format_duration(estimate.duration_low_s)} or more"
+        return Row("time", format_duration(estimate.duration_s), least)
     low, high = format_duration(estimate.duration_low_s), format_duration(estimate.duration_high_s)
     if high.endswith("min") and " h " in high and estimate.duration_low_s >= S_PER_H:
         hours, minutes = divmod(round(estimate.duration_low_s / S_PER_MIN), 60)

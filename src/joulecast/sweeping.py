@@ -1,0 +1,181 @@
+"""What a sweep asks: the axis, its values, one question per value, and what was measured there."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, get_args
+
+from joulecast import asking
+from joulecast.asking_run import setup_of
+from joulecast.core.errors import BadInput
+from joulecast.core.insight import Axis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from joulecast.core.records import Machine, Run, Setup
+
+Value = float | str
+AXES: dict[str, Axis] = {
+    "batch-size": "batch_size",
+    "power-limit": "power_limit_w",
+    "precision": "precision",
+    "gpus": "n_gpus",
+}
+"""Axes under the names that the command line has for them."""
+_BATCHES = tuple(2**i for i in range(13))
+_LIMIT_STEPS = 10
+_LEAST_LIMIT = 0.4
+"""Share of the TDP that most boards accept as their lowest limit."""
+_PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
+_INFERENCE_ONLY = ("fp8", "int8")
+_COUNTS = (1, 2, 4, 8)
+_MOST_VALUES = 1000
+
+
+def axis_named(over: str) -> Axis:
+    """The axis that a spelling such as ``batch-size`` names."""
+    spelled = over.strip().lower()
+    for option, axis in AXES.items():
+        if spelled in {option, option.replace("-", "_"), axis, axis.replace("_", "-")}:
+            return axis
+    message = f"cannot sweep over '{over}'. Use one of {', '.join(get_args(Axis))}"
+    raise BadInput(message)
+
+
+def own_value(asked: Setup, axis: Axis) -> Value:
+    """What the question itself has of the axis.
+
+    Raises
+    ------
+    BadInput
+        For GPUs and power limits of a machine without a GPU.
+    """
+    w, machine = asked.workload, asked.machine
+    if axis == "batch_size":
+        return w.batch_size
+    if axis == "precision":
+        return w.precision
+    if machine.gpu is None:
+        what = "number of GPUs" if axis == "n_gpus" else "power limit"
+        message = f"{machine.id} has no GPU, so no {what} to sweep over. Use batch-size"
+        raise BadInput(message)
+    return machine.n_gpus if axis == "n_gpus" else machine.gpu_power_limit_w or machine.gpu.tdp_w
+
+
+def setups_of(
+    asked: Setup, axis: Axis, values: Sequence[Value] | None, question: dict[str, Any]
+) -> dict[Value, Setup]:
+    """One question per value, in the order of the values; of default batches up to memory's end."""
+    named = {**question, "task": asked.workload.task, "force": True}
+    machine = bare(asked.machine, axis)
+    if axis == "power_limit_w":
+        named.pop("power_limit_w", None)
+    wanted = _given(values) if values is not None else _default(asked, axis)
+    out: dict[Value, Setup] = {}
+    for value in wanted:
+        setup, _ = setup_of(asked.architecture, machine, **{**named, axis: _typed(value, axis)})
+        out[own_value(setup, axis)] = setup
+        if values is None and axis == "batch_size" and not fits(setup):
+            break
+    return out
+
+
+def bare(machine: Machine, axis: Axis) -> Machine:
+    """`machine` without its power limit, where that is what is swept over."""
+    return replace(machine, gpu_power_limit_w=None) if axis == "power_limit_w" else machine
+
+
+def _given(values: Sequence[Value]) -> list[Value]:
+    """The values asked for, if they are some but not too many."""
+    listed: list[Value] = [*(values.split(",") if isinstance(values, str) else values)]
+    if not 1 <= len(listed) <= _MOST_VALUES:
+        message = f"{len(listed)} values to sweep over: give 1 to {_MOST_VALUES:,}"
+        raise BadInput(message)
+    return listed
+
+
+def _typed(value: Value, axis: Axis) -> Value:
+    """A value as the axis has it: a word for a precision, else a number."""
+    if axis == "precision":
+        return str(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as exc:
+        message = f"{value!r} is no number to sweep {axis} over"
+        raise BadInput(message) from exc
+    return int(number) if number.is_integer() else number
+
+
+def _default(asked: Setup, axis: Axis) -> list[Value]:
+    """Values that suit the machine, that of the question among them."""
+    own, device = own_value(asked, axis), asked.machine.accelerator
+    if axis == "precision":
+        names = _PRECISIONS + (_INFERENCE_ONLY if asked.workload.task == "infer" else ())
+        has = (device.peak_flops_per_s if device else {}) or {"fp32": 0.0}
+        return list(dict.fromkeys([*(n for n in names if n in has or n == "fp32"), own]))
+    plain: Iterable[float] = _BATCHES if axis == "batch_size" else _COUNTS
+    if axis == "power_limit_w" and device is not None:
+        step = (1 - _LEAST_LIMIT) / (_LIMIT_STEPS - 1)
+        plain = [round((_LEAST_LIMIT + i * step) * device.tdp_w) for i in range(_LIMIT_STEPS)]
+    return sorted({*map(float, plain), float(own)})
+
+
+def fits(setup: Setup) -> bool:
+    """Whether an accelerator holds what it needs; unknown memory is taken to be enough."""
+    return not asking.memory_notices(setup, force=True)
+
+
+def measured_at(setup: Setup, runs: Sequence[Run]) -> tuple[float | None, float | None]:
+    """Median joules in the setup's scope and seconds of runs of just this, for all its samples."""
+    import numpy as np
+
+    from joulecast.estimator.calibration_runs import measured_energy_j
+
+    n = setup.workload.samples * setup.workload.epochs
+    energies_j, durations_s = [], []
+    for run in runs:
+        m = run.measurement
+        whole = run.status == "complete" and run.source != "predicted" and m.samples
+        if not whole or not _is_just_this(run.setup, setup):
+            continue
+        factor, energy_j = n / (m.samples or n), measured_energy_j(run, setup)
+        if energy_j is not None:
+            energies_j.append(factor * energy_j)
+        if m.duration_s:
+            durations_s.append(factor * m.duration_s)
+    energy = float(np.median(energies_j)) if energies_j else None
+    return energy, float(np.median(durations_s)) if durations_s else None
+
+
+def _is_just_this(own: Setup, setup: Setup) -> bool:
+    """Whether both are of one model at one size, on one machine, set up and limited alike."""
+    from joulecast.estimator.calibration_runs import is_same_model
+    from joulecast.estimator.predictor import device_of
+
+    w, wanted = own.workload, setup.workload
+    alike = ["task", "batch_size", "precision", "framework"]
+    if wanted.task == "train":
+        alike += ["trainable_frac", "optimiser"]
+    return (
+        is_same_model(own, setup)
+        and math.isclose(own.architecture.macs, setup.architecture.macs, rel_tol=0.01)
+        and all(getattr(w, name) == getattr(wanted, name) for name in alike)
+        and device_of(own) == device_of(setup)
+        and own.machine.n_gpus == setup.machine.n_gpus
+        and _limit_w(own.machine) == _limit_w(setup.machine)
+    )
+
+
+def _limit_w(machine: Machine) -> float | None:
+    return machine.gpu_power_limit_w or (machine.gpu.tdp_w if machine.gpu else None)
+
+
+def said_value(value: Value, axis: Axis) -> str:
+    """A value of an axis as a person says it."""
+    if isinstance(value, str):
+        return value
+    words = {"batch_size": "batch {:g}", "power_limit_w": "{:g} W"}
+    plural = "GPU" if value == 1 else "GPUs"
+    return words.get(axis, f"{{:g}} {plural}").format(value)
