@@ -33,6 +33,9 @@ HOMES = {
     "fastapi": ("service*",),
     "uvicorn": ("service*", "cli.py"),
     "aiohttp": ("profiler/serving/client.py",),
+    "sqlalchemy": ("store/*",),
+    "alembic": ("store/*",),
+    "psycopg": ("store/*",),
 }
 # Slow packages are imported inside the function that needs them, but where regressors are fitted.
 SLOW = {"sklearn", "lightgbm", "scipy", "pandas", "joblib", "pyarrow", "matplotlib"}

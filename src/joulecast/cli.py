@@ -269,6 +269,10 @@ def _doctor(ask: argparse.Namespace) -> int:
 
 
 def _dataset(ask: argparse.Namespace) -> int:
+    if ask.step != "build":
+        from joulecast.command_store import STEPS
+
+        return STEPS[ask.step](ask)
     from joulecast.profiling import build_dataset
 
     return build_dataset(ask)

@@ -101,11 +101,14 @@ def add_verbs(verbs: Any) -> None:  # noqa: ANN401 (argparse keeps its class pri
     fill_burst(burst, duration)
     doctor = verbs.add_parser("doctor", help="what can be measured here", allow_abbrev=False)
     _machine(doctor)
+    from joulecast.options_store import add_steps
+
     dataset = verbs.add_parser("dataset", help="work with run records", allow_abbrev=False)
     steps = dataset.add_subparsers(dest="step", metavar="STEP", parser_class=Parser, required=True)
     build = steps.add_parser("build", help="records into one table, nodes merged")
     build.add_argument("places", nargs="*", type=existing, metavar="RUNS", help="default: yours")
     build.add_argument("-o", "--out", default="-", metavar="OUT.csv", help="default: stdout")
+    add_steps(steps)
 
 
 def _kind(kinds: Any, name: str, what: str) -> argparse.ArgumentParser:  # noqa: ANN401

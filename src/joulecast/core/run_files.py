@@ -99,10 +99,21 @@ def read_run(path: Path) -> Run:
     if schema != SCHEMA:
         message = f"{path.name} has schema {schema!r}, not {SCHEMA!r}: not a run of this version"
         raise BadRecord(message)
+    return run_of(record, path.name)
+
+
+def run_of(record: Mapping[str, Any], name: str = "this") -> Run:
+    """The run that a record's plain values stand for; `name` is what messages call it.
+
+    Raises
+    ------
+    BadRecord
+        If it is no whole record, or holds what cannot be.
+    """
     try:
         run: Run = _built(Run, record)
     except (TypeError, ValueError) as exc:
-        message = f"{path.name} is no whole run record: {exc}"
+        message = f"{name} is no whole run record: {exc}"
         raise BadRecord(message) from exc
     return run
 
