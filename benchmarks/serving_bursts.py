@@ -1,9 +1,10 @@
 """What one, two and three bursts are worth for a model server that was never measured.
 
-Run: ``python benchmarks/serving_bursts.py runs_serving.csv``. The physics is refitted without each
-device, each model and each pair; then rows of the held-out device are given back (table 1), bursts
-of the measured request-rate curve (table 2) and bursts of simulated servers (table 3). ``--write
-FOLDER`` stores the learned prior beside the bundle in the folder.
+Run: ``python benchmarks/serving_bursts.py runs_serving.csv``. The stack of learners is refitted
+without each device, each model and each pair; then rows of the held-out device are given back
+(table 1), and bursts of the measured request-rate curve, its device held out (table 2). Bursts of
+simulated servers (table 3) sharpen the bundle that comes with the package. ``--write FOLDER``
+stores the learned prior there.
 """
 
 from __future__ import annotations
@@ -19,69 +20,84 @@ import numpy as np
 from joulecast.core.records import NOVELTIES
 from joulecast.datasets import serving_table
 from joulecast.estimator.intervals import LEVELS
+from joulecast.estimator.predictor import device_of, group_of
+from joulecast.estimator.serving import bundle as bundles
 from joulecast.estimator.serving import (
     calibration,
     calibration_prior,
     fitting,
     intervals,
     predictor,
+    validate,
 )
 from joulecast.estimator.serving import calibration_simulated as simulated
 from joulecast.estimator.serving import calibration_study as study
 from joulecast.estimator.serving.answers import Adjustment
 from joulecast.estimator.serving.bundle import Bundle
-from joulecast.estimator.serving.frame import QUANTITIES, frame_of, usable
+from joulecast.estimator.serving.columns import columns_of
+from joulecast.estimator.serving.frame import QUANTITIES, TARGETS, frame_of, usable
+from joulecast.estimator.serving.validate import OutOfFold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from joulecast.core.records import Run
+    from joulecast.core.records import Run, Setup
     from joulecast.estimator.serving.answers import ServingAnswers
     from joulecast.estimator.serving.calibration_study import Cases
     from joulecast.estimator.serving.calibration_update import Prior
     from joulecast.estimator.serving.fitting import Fitted
     from joulecast.estimator.serving.frame import Frame
 
+    Array = NDArray[np.float64]
     Rows = NDArray[np.intp]
 
-FOLDS = 6
+PROTOCOLS = ("new-hardware", "new-model", "new-pair")
 LOADS = (0.05, 0.15, 0.3)
 BURST_LOADS = (0.3, 0.08, 1.5)
 SERVERS = 20
 RULE = 0.93
+"""Share of the power limit that a server is taken to draw at any rate."""
 
 
-def held_out(runs: Sequence[Run], frame: Frame, protocol: str) -> Cases:
-    """Cases answered by a physics that never saw their device, model or pair."""
-    rng = np.random.default_rng(0)
-    models = rng.permutation(np.unique(frame.model))
-    fold_of = {m: i % FOLDS for i, m in enumerate(models)}
-    fold = np.array([fold_of[m] for m in frame.model])
-    by_device, by_model = protocol != "new-model", protocol != "new-hardware"
-    devices = np.unique(frame.device) if by_device else [""]
-    parts = []
-    for device in devices:
-        for f in range(FOLDS if by_model else 1):
-            here = (frame.device == device) if by_device else np.ones(len(frame), dtype=bool)
-            own = (fold == f) if by_model else np.ones(len(frame), dtype=bool)
-            asked = np.flatnonzero(here & own)
-            kept = np.flatnonzero(~(here & by_device) & ~(own & by_model))
-            if len(asked):
-                fitted = fitting.fit(frame.take(kept))
-                parts.append(study.cases_of([runs[i] for i in asked.tolist()], fitted))
-    return study.joined(parts)
+def folds(runs: Sequence[Run], frame: Frame, protocol: str) -> list[tuple[Rows, Bundle]]:
+    """Rows that are asked, with a bundle that never saw their device, model or pair.
+
+    The learners' weights come from what the other rows' folds say of these.
+    """
+    fits = [(k, a, fitting.fit(frame.take(k))) for k, a in validate.folds(frame, protocol)]
+    log = {name: {t: np.full(len(frame), np.nan) for t in TARGETS} for name in fitting.LEARNERS}
+    for _, asked, fitted in fits:
+        for name, answers in fitted.predict(frame.take(asked).columns).items():
+            for target in TARGETS:
+                log[name][target][asked] = answers[target]
+    none = np.zeros(len(frame))
+    oof = OutOfFold(log, {}, frame.device, none.astype(np.intp), none)
+    out = []
+    for known, asked, fitted in fits:
+        weights = validate.stack_weights(frame, oof, np.isin(np.arange(len(frame)), known))
+        kept = [runs[i].setup for i in known.tolist()]
+        out.append((asked, bundle_of(fitted, weights.tolist(), kept)))
+    return out
 
 
-def bundle_of(fitted: Fitted, frame: Frame) -> Bundle:
-    """The bundle of `fitted` with the learners' mean as its answer."""
-    novelties = [str(n) for n in NOVELTIES]
-    even = {n: [1 / len(fitting.LEARNERS)] * len(fitting.LEARNERS) for n in novelties}
-    scores = {n: dict.fromkeys(QUANTITIES, [0.5] * len(LEVELS)) for n in novelties}
-    hull = intervals.hull_of(frame.columns)
-    pairs = {d: sorted(set(frame.model[frame.device == d])) for d in np.unique(frame.device)}
-    return Bundle(fitted, even, scores, hull, pairs, (), {})
+def bundle_of(fitted: Fitted, weights: list[float], setups: Sequence[Setup]) -> Bundle:
+    """A bundle fitted on `setups`; nobody asks it for intervals."""
+    names = [str(n) for n in NOVELTIES]
+    scores = {n: dict.fromkeys(QUANTITIES, [0.5] * len(LEVELS)) for n in names}
+    pairs: dict[str, set[str]] = {}
+    for s in setups:
+        pairs.setdefault(device_of(s), set()).add(group_of(s.architecture))
+    hull = intervals.hull_of(columns_of(setups))
+    known = {d: sorted(groups) for d, groups in pairs.items()}
+    return Bundle(fitted, dict.fromkeys(names, weights), scores, hull, known, (), {})
+
+
+def cases_of(runs: Sequence[Run], parts: Sequence[tuple[Rows, Bundle]]) -> Cases:
+    """All cases of a protocol's folds."""
+    bursts = [(study.telling([runs[i] for i in rows.tolist()]), bundle) for rows, bundle in parts]
+    return study.joined([study.cases_of(own, bundle) for own, bundle in bursts if own])
 
 
 def print_rows(title: str, table: dict[str, dict[str, float]]) -> None:
@@ -92,21 +108,21 @@ def print_rows(title: str, table: dict[str, dict[str, float]]) -> None:
         print(f"{name:24}{line['n']:7.0f}{cells}")
 
 
-def priors(new_hardware: Cases, new_model: Cases) -> tuple[Prior, dict[str, Prior]]:
-    """The prior of all rows, and per device that of the others."""
-    devices = np.unique(new_hardware.device)
-    without = {}
-    for device in devices:
+def priors_without(new_hardware: Cases, new_model: Cases) -> dict[str, Prior]:
+    """Per device the prior that the others teach."""
+    out = {}
+    for device in np.unique(new_hardware.device):
         here, also = (c.take(np.flatnonzero(c.device != device)) for c in (new_hardware, new_model))
-        without[str(device)] = study.learned(here, also)
-    return study.learned(new_hardware, new_model), without
+        out[str(device)] = study.learned(here, also)
+    return out
 
 
 def print_request_rates(curve: Sequence[Run], bundle: Bundle, prior: Prior) -> None:
     """Print errors at the other rates of the measured curve after 0, 1, 2 and 3 bursts."""
     count = np.array([r.measurement.samples or 1.0 for r in curve])
     measured = np.array([r.measurement.energy_j["gpu"] for r in curve]) / count
-    print(f"\nrequest-rate curve, {len(curve)} rates\n{'':24}{'n':>7}{'MdAPE':>8}{'P90':>8}")
+    print(f"\nrequest-rate curve of a device never measured, {len(curve)} rates")
+    print(f"{'':24}{'n':>7}{'MdAPE':>8}{'P90':>8}")
     for k in range(4):
         errors, sets = [], list(combinations(range(len(curve)), k))
         for picked in sets:
@@ -158,15 +174,13 @@ def print_simulated(runs: Sequence[Run], bundle: Bundle, prior: Prior) -> None:
                 adjust = Adjustment()
                 if k:
                     adjust, _, _ = calibration.adjusted(asked, given[:k], bundle, prior)
-                    sd = (adjust.energy_sd or 0.0, adjust.saturation_sd or 0.0)
-                found = predictor.answer([asked], bundle, adjust=adjust)
-                off = float(np.log(found.request_j[0] / true_j))
-                of_saturation = float(np.log(found.saturation_rps[0] / truth.saturation_rps))
-                errors.setdefault(f"{k} bursts", []).append(off)
-                errors.setdefault(f"{k} bursts, saturation", []).append(of_saturation)
-                if k:
-                    for q, o, s in (("", off, sd[0]), (", saturation", of_saturation, sd[1])):
-                        inside.setdefault(f"{k} bursts{q}", []).append(abs(o) <= 1.645 * s)
+                a = predictor.answer([asked], bundle, adjust=adjust)
+                for name, said, low, high, true in (
+                    ("", a.request_j, a.request_low_j, a.request_high_j, true_j),
+                    (", saturation", *_saturation(a), truth.saturation_rps),
+                ):
+                    errors.setdefault(f"{k} bursts{name}", []).append(np.log(said[0] / true))
+                    inside.setdefault(f"{k} bursts{name}", []).append(low[0] <= true <= high[0])
     table = {}
     for name in sorted(errors):
         error = 100 * np.abs(np.expm1(errors[name]))
@@ -182,25 +196,37 @@ def print_simulated(runs: Sequence[Run], bundle: Bundle, prior: Prior) -> None:
     )
 
 
+def _saturation(a: ServingAnswers) -> tuple[Array, Array, Array]:
+    return a.saturation_rps, a.saturation_low_rps, a.saturation_high_rps
+
+
 def main() -> None:
     """Print the tables; store the prior if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--write", type=Path)
     ask = parser.parse_args()
-    runs = [r for r in usable(list(serving_table.load(ask.runs))) if "tier_T" not in r.quality_flag]
-    table = [r for r in runs if r.source.startswith("ml_energy_v")]
-    frame = frame_of(table)
-    cases = {p: held_out(table, frame, p) for p in ("new-hardware", "new-model", "new-pair")}
-    prior, without = priors(cases["new-hardware"], cases["new-model"])
+    shipped = bundles.load()
+    runs = usable(list(serving_table.load(ask.runs)))
+    frame = frame_of(runs)
+    parts = {p: folds(runs, frame, p) for p in PROTOCOLS}
+    cases = {p: cases_of(runs, parts[p]) for p in PROTOCOLS}
+    without = priors_without(cases["new-hardware"], cases["new-model"])
     found = {p: study.trials(cases[p], without) for p in ("new-hardware", "new-pair")}
-    prior = study.scored(found["new-hardware"], prior)
-    print_rows("device never measured", study.table(found["new-hardware"]))
-    print_rows("device and model never measured", study.table(found["new-pair"]))
-    bundle = bundle_of(fitting.fit(frame), frame)
-    print_request_rates([r for r in runs if r.source == "ml_energy_rps"], bundle, prior)
-    print_simulated(table, bundle, prior)
+    for protocol, title in (("new-hardware", "device"), ("new-pair", "device and model")):
+        for images, kind in ((False, "text"), (True, "images")):
+            rows = cases[protocol].images[found[protocol].row] == images
+            table = study.table(found[protocol].take(rows))
+            print_rows(f"{title} never measured, {kind}", table)
+    curve = [r for r in runs if r.source == "ml_energy_rps"]
+    device = device_of(curve[0].setup)
+    unseen = next(b for _, b in parts["new-hardware"] if device not in b.pairs)
+    learned = study.learned(cases["new-hardware"], cases["new-model"])
+    print_request_rates(curve, unseen, without.get(device, learned))  # it taught no spread itself
+    prior = study.scored(found["new-hardware"], learned)
+    print_simulated([r for r in runs if r.source.startswith("ml_energy_v")], shipped, prior)
     if ask.write:
+        ask.write.mkdir(parents=True, exist_ok=True)
         text = json.dumps(calibration_prior.to_dict(prior), indent=1) + "\n"
         (ask.write / calibration_prior.FILE).write_text(text, encoding="utf-8")
 

@@ -8,6 +8,7 @@ of `OUTPUT_TOKENS` (Fig. 11: smaller models write more), no cached prompts.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ from joulecast.estimator.serving.metrics import spearman
 
 if TYPE_CHECKING:
     from joulecast.estimator.serving.answers import ServingAnswers
+    from joulecast.estimator.serving.bundle import Bundle
 
 OUTPUT_TOKENS = {
     "llama-3.2-1b": 420,
@@ -37,14 +39,20 @@ REPORTED_SPEARMAN = {
 }
 HITS = (0.0, 0.25, 0.5, 0.75, 0.95)
 PROMPT_TOKENS = 60.0
+ONE_CARD_TOKENS = 400
+"""Output tokens of all models in the comparison on one card."""
 
 
-def setup_of(model: str, hit: float = 0.0) -> Setup:
-    """The study's server with a model."""
-    serving = Serving(PROMPT_TOKENS, OUTPUT_TOKENS[model], rate_rps=1.0, cache_hit_frac=hit)
+def setup_of(
+    model: str, hit: float = 0.0, n_gpus: int = 2, output_tokens: float | None = None
+) -> Setup:
+    """The study's server, or as many of its cards, with a model."""
+    output = output_tokens or OUTPUT_TOKENS[model]
+    serving = Serving(PROMPT_TOKENS, output, rate_rps=1.0, cache_hit_frac=hit)
     workload = Workload(task="serve", precision="fp8", framework="vllm", serving=serving)
     network = architectures.find(f"llm:{model}")
-    return Setup(hardware.machine("hc4"), network, workload, "system")
+    machine = replace(hardware.machine("hc4"), n_gpus=n_gpus)
+    return Setup(machine, network, workload, "system")
 
 
 def print_curve(title: str, curves: dict[str, ServingAnswers], figure: str) -> None:
@@ -60,6 +68,31 @@ def print_curve(title: str, curves: dict[str, ServingAnswers], figure: str) -> N
         print(f"{model:16}{cells}{most:>7.1f} (papers: about {said})")
 
 
+def print_one_card(loaded: Bundle) -> None:
+    """Saturation and joules at 10 requests per second on one card; on two where it needs them."""
+    print(
+        f"\nOne card (--gpus 1 --prompt-tokens {PROMPT_TOKENS:g} --output-tokens {ONE_CARD_TOKENS})"
+    )
+    print(f"{'':16}{'saturates':>10}{'90 %':>14}{'J at 10/s':>11}{'of the GPU':>12}")
+    gpu_j = {}
+    for model, said in REPORTED_SATURATION_RPS.items():
+        cards = 2 if model == "llama-3.1-70b" else 1
+        setup = setup_of(model, n_gpus=cards, output_tokens=ONE_CARD_TOKENS)
+        a = predictor.curve(setup, loaded, [10.0])
+        gpu_j[model] = float(a.scope_w["gpu"][0] / a.served_rps[0])
+        span = f"{a.saturation_low_rps[0]:.0f} - {a.saturation_high_rps[0]:.0f}"
+        note = f"papers: about {said}" + (f"; {cards} cards" if cards > 1 else "")
+        joules = f"{a.request_j[0]:>11.1f}{gpu_j[model]:>12.1f}"
+        print(f"{model:16}{a.saturation_rps[0]:>10.1f}{span:>14}{joules}  ({note})")
+    print_ratio(gpu_j)
+
+
+def print_ratio(gpu_j: dict[str, float]) -> None:
+    """How much more the largest model costs its GPUs than the smallest."""
+    ratio = gpu_j["llama-3.1-70b"] / gpu_j["llama-3.2-1b"]
+    print(f"GPU, 70B / 1B: {ratio:.1f}x (papers: nearly 3x)")
+
+
 def print_devices(curves: dict[str, ServingAnswers]) -> None:
     """Joules per request of each part at 10 requests per second (Fig. 10)."""
     at = RATES_RPS.index(10.0)
@@ -69,8 +102,7 @@ def print_devices(curves: dict[str, ServingAnswers]) -> None:
         parts = {s: float(w[at] / a.served_rps[at]) for s, w in a.scope_w.items()}
         gpu[model] = parts["gpu"]
         print(f"{model:16}" + "  ".join(f"{s} {j:.1f}" for s, j in parts.items()))
-    ratio = gpu["llama-3.1-70b"] / gpu["llama-3.2-1b"]
-    print(f"GPU, 70B / 1B: {ratio:.1f}x (papers: nearly 3x)")
+    print_ratio(gpu)
 
 
 def print_ranks(curves: dict[str, ServingAnswers]) -> None:
@@ -94,13 +126,15 @@ def print_ranks(curves: dict[str, ServingAnswers]) -> None:
 
 
 def main() -> None:
-    """Print the curves, the parts and the ranks."""
+    """Print the curves, the parts, one card's figures and the ranks."""
     loaded = bundle.load()
     curves = {m: predictor.curve(setup_of(m), loaded, RATES_RPS) for m in OUTPUT_TOKENS}
     print("Llama in fp8 on hc4 (2 x H100 PCIe at 300 W), vLLM; * beyond saturation")
+    print("What fits on one card runs on both, a copy each; 70B is split over them")
     print_curve("Fig. 8: J per request, GPU + CPU + DRAM", curves, "request_j")
     print_curve("Fig. 9: J per output token", curves, "token_j")
     print_devices(curves)
+    print_one_card(loaded)
     print_ranks(curves)
 
 

@@ -396,7 +396,7 @@ def test_copies_are_said_where_nobody_said_how_many() -> None:
     a, one, both = ask(), ask(n_gpus=1), ask(n_gpus=2)
     assert "2 copies, one on each GPU" in a.model_text
     assert any("hc4 counted with its 2 GPUs (2 copies" in n and "--gpus 1" in n for n in a.notices)
-    assert a.saturation_rps == pytest.approx(2 * one.saturation_rps)
+    assert a.saturation_rps == pytest.approx(2 * one.saturation_rps, rel=0.05)
     assert (a.energy_j, a.model_text) == (both.energy_j, both.model_text)
     for asked in (one, both, ask(1, model="llama-3.1-70b")):
         assert not any("counted with its" in n for n in asked.notices)
@@ -407,7 +407,8 @@ def test_copies_are_said_where_nobody_said_how_many() -> None:
 
 def test_memory_that_hardly_holds_a_request_is_said() -> None:
     """Weights that all but fill the memory leave one request at a time, and a notice says so."""
-    full = ask(0.05, model="llama-3.1-70b", weight_precision="bf16")
+    hardly = {"model": "llama-2-13b", "hardware": "rtx-5090", "prompt_tokens": 3000}
+    full = ask(0.05, weight_precision="bf16", **hardly)
     assert any("room for 1 of such requests" in n for n in full.notices)
     assert not any("room for" in n for n in ask(0.05, model="llama-3.1-70b").notices)
 

@@ -7,6 +7,7 @@ them, linearised at the point reached so far; `calibration_update` has the algeb
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from joulecast.estimator.predictor import device_of, group_of
 from joulecast.estimator.serving import calibration_prior, predictor
 from joulecast.estimator.serving.answers import Adjustment
 from joulecast.estimator.serving.calibration_bursts import bursts_of, is_same_server
+from joulecast.estimator.serving.calibration_left import FAR, REPEATED, each, left_open
 from joulecast.estimator.serving.calibration_update import FACTORS, Values, posterior
 from joulecast.estimator.serving.columns import ENGINES, columns_of
 
@@ -32,29 +34,56 @@ if TYPE_CHECKING:
     from joulecast.estimator.serving.calibration_update import Posterior, Prior
 
     Array = NDArray[np.float64]
-    Seen = Mapping[str, tuple[Array, Array]]
 
-NOISE = {"power": 0.023, "served": 0.023, "saturation": 0.03, "tpot": 0.04, "latency": 0.15}
-"""Standard deviation of a reading's logarithm; repeats of one burst differ by the first."""
-_TTFT_NOISE = 0.3
-"""The same of the time to the first token: networks and schedulers are in it."""
+NOISE = {
+    "power": 0.023,
+    "served": 0.023,
+    "saturation": 0.03,
+    "tpot": 0.04,
+    "latency": 0.15,
+    "ttft": 0.3,
+}
+"""Standard deviation of a reading's logarithm; repeats of one burst differ by the first. Networks
+and schedulers are in the time to the first token."""
 _BRIEF_SPREAD, _SETTLED_S = 0.1, 60.0
 """How far power readings of short windows are off, and seconds after which they have settled."""
 _FEW = 0.4
-"""How far the power of a burst of one request is off its rate's; n requests average it out."""
+"""How far power at a rate, and the pace of a full server, are off after one request; n requests
+average it out."""
 _POWER_LIMIT = 1.5
 """Times the boards' power limit beyond which watts are another unit or another machine."""
 _STEP = 0.02
 _ROUNDS = 3
 _FARTHEST = 2.5
-"""Natural-log units that a factor may be moved at most while the point is sought."""
+"""Natural-log units that a factor may be moved at most."""
 _NEW_MODEL = ("new-model", "new-pair")
+_WORDS = {
+    "served": "requests per second",
+    "saturation": "saturation rate",
+    "tpot": "time per token",
+    "ttft": "time to the first token",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is answered of n servers, linearised.
+
+    Attributes
+    ----------
+    places : where they stand to each other. logs : per figure natural logarithms, (n,).
+    slopes : per figure, (n, 4), along `FACTORS`; not finite where the figure is not.
+    """
+
+    places: Places
+    logs: Mapping[str, Array]
+    slopes: Mapping[str, Array]
 
 
 def adjusted(
     setup: Setup, runs: Iterable[Run], bundle: Bundle, prior: Prior | None = None
-) -> tuple[Adjustment, int, tuple[str, ...]]:
-    """How the asked server's curve is to be moved, how many bursts say so, and doubts about them.
+) -> tuple[Adjustment, tuple[Burst, ...], tuple[str, ...]]:
+    """How the asked server's curve is to be moved, the bursts that say so, and doubts about them.
 
     Parameters
     ----------
@@ -62,53 +91,34 @@ def adjusted(
         others are passed over.
     prior : of how far off answers are, ``None`` for the one that comes with the bundle.
     """
-    prior = calibration_prior.load() if prior is None else prior
     bursts, notices = bursts_of(setup, runs)
     if not bursts:
-        return Adjustment(), 0, notices
+        return Adjustment(), (), notices
+    prior = calibration_prior.load() if prior is None else prior
     at = Adjustment()
     for _ in range(_ROUNDS):
-        values, names, found, asked = _round(setup, bursts, bundle, prior, at)
+        values, names, found, same = _round(setup, bursts, bundle, prior, at)
         at = _moved_to(found)
-    used = np.unique(values.run[~found.absurd])
     notices += _doubts(bursts, values, names, found)
-    if not len(used):
-        return Adjustment(), 0, notices
-    scores = prior.scores[basis(setup, [bursts[int(i)].run for i in used])]
-    energy_sd = found.sd(asked["request"][1][0]) * scores["energy"]
-    saturation_sd = found.sd(asked["saturation"][1][0]) * scores["saturation"]
-    factors = dict(zip(FACTORS, (float(f) for f in found.mean), strict=True))
-    return (
-        Adjustment(**factors, energy_sd=energy_sd, saturation_sd=saturation_sd),
-        len(used),
-        notices,
-    )
+    counted = np.unique(values.run[~found.absurd])
+    used = tuple(bursts[i] for i in counted.tolist())
+    if not used:
+        return Adjustment(), (), notices
+    reach = REPEATED if same[counted].any() else FAR
+    energy, saturation = left_open(setup, bundle, at, found.covariance, reach)
+    scores = prior.scores[basis(setup, used)]
+    sds = (energy.sd(scores["energy"]), saturation.sd(scores["saturation"]))
+    return replace(at, energy_sd=sds[0], saturation_sd=sds[1]), used, notices
 
 
-def basis(setup: Setup, runs: Iterable[Run]) -> Basis:
+def basis(setup: Setup, bursts: Sequence[Burst]) -> Basis:
     """``short-run`` after bursts of the asked server itself, ``calibrated`` after others.
 
-    Others are of its device or of its model; without either it is ``zero-shot``.
+    Others are of its device or of its model; without any it is ``zero-shot``.
     """
-    bursts, _ = bursts_of(setup, runs)
     if any(is_same_server(b.setup, setup) for b in bursts):
         return "short-run"
     return "calibrated" if bursts else "zero-shot"
-
-
-def is_beyond(
-    runs: Iterable[Run], rate_rps: float | None, answers: ServingAnswers, setup: Setup
-) -> bool:
-    """Whether a rate lies above saturation, and no burst of the server shows where that is.
-
-    Parameters
-    ----------
-    answers : one server, moved by `adjusted`.
-    """
-    if rate_rps is None or rate_rps <= float(answers.saturation_rps[0]):
-        return False
-    bursts, _ = bursts_of(setup, runs)
-    return not any(b.is_saturated and is_same_server(b.setup, setup) for b in bursts)
 
 
 def places_of(setups: Sequence[Setup], batch: Array, novelty: Sequence[str]) -> Places:
@@ -132,18 +142,18 @@ def places_of(setups: Sequence[Setup], batch: Array, novelty: Sequence[str]) -> 
     )
 
 
-def seen(setups: Sequence[Setup], bundle: Bundle, at: Adjustment) -> tuple[ServingAnswers, Seen]:
-    """Answers moved by `at`, and per figure its logarithms (n,) and slopes (n, 4)."""
-    here = predictor.answer(setups, bundle, adjust=at)
-    logs = _logs(here)
-    slopes = {name: np.zeros((len(setups), len(FACTORS))) for name in logs}
-    for i, factor in enumerate(FACTORS):
-        moved = {f: getattr(at, f) + _STEP * (f == factor) for f in FACTORS}
-        there = _logs(predictor.answer(setups, bundle, adjust=Adjustment(**moved)))
-        for name, values in there.items():
-            known = np.isfinite(values) & np.isfinite(logs[name])
-            slopes[name][known, i] = (values[known] - logs[name][known]) / _STEP
-    return here, {name: (logs[name], slopes[name]) for name in logs}
+def seen(setups: Sequence[Setup], bundle: Bundle, at: Adjustment) -> Seen:
+    """What is answered of `setups` moved by `at`, and how each factor moves it further."""
+    n, moved = len(setups), ("", *FACTORS)  # all in one call
+    by = [np.repeat([getattr(at, f) + _STEP * (f == m) for m in moved], n) for f in FACTORS]
+    found = predictor.answer([*setups] * len(moved), bundle, adjust=each(by))
+    logs, slopes = {}, {}
+    for name, values in _logs(found).items():
+        logs[name] = values[:n]
+        there = values[n:].reshape(len(FACTORS), n)
+        with np.errstate(invalid="ignore"):  # waits beyond saturation are infinite
+            slopes[name] = (there - logs[name]).T / _STEP
+    return Seen(places_of(setups, found.batch[:n], found.novelty[:n]), logs, slopes)
 
 
 def _logs(a: ServingAnswers) -> dict[str, Array]:
@@ -156,22 +166,20 @@ def _logs(a: ServingAnswers) -> dict[str, Array]:
         "ttft": a.ttft_s,
         "request": a.request_j,
     }
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return {name: np.log(values) for name, values in figures.items()}
+    return {name: np.log(values) for name, values in figures.items()}
 
 
 def _round(
     setup: Setup, bursts: Sequence[Burst], bundle: Bundle, prior: Prior, at: Adjustment
-) -> tuple[Values, list[str], Posterior, Seen]:
-    """Values of the bursts, what each is, and the posterior, linearised at `at`."""
-    setups = [setup, *(b.setup for b in bursts)]
-    answers, figures = seen(setups, bundle, at)
-    where = places_of(setups, answers.batch, answers.novelty)
-    n = len(setups)
-    asked, there = where.take(np.array([0])), where.take(np.arange(1, n))
+) -> tuple[Values, list[str], Posterior, NDArray[np.bool_]]:
+    """Values of the bursts, what each is, the posterior linearised at `at`, which are repeats."""
+    figures = seen([setup, *(b.setup for b in bursts)], bundle, at)
+    asked = figures.places.take(np.array([0]))
+    there = figures.places.take(np.arange(1, len(bursts) + 1))
     values, names = _values(bursts, figures, at)
-    found = posterior(values, kernel.ties(asked, there), kernel.ties(there, there), prior)
-    return values, names, found, figures
+    across = kernel.ties(asked, there)
+    found = posterior(values, across, kernel.ties(there, there), prior)
+    return values, names, found, across.same[0]
 
 
 def _values(bursts: Sequence[Burst], figures: Seen, at: Adjustment) -> tuple[Values, list[str]]:
@@ -180,12 +188,12 @@ def _values(bursts: Sequence[Burst], figures: Seen, at: Adjustment) -> tuple[Val
     off, slopes, run, variance, names = [], [], [], [], []
     for i, burst in enumerate(bursts):
         for name, value in burst.measured().items():
-            logs, slope = figures[name][0][i + 1], figures[name][1][i + 1]
-            if not (np.isfinite(logs) and np.isfinite(slope).all()):
+            expected, slope = float(figures.logs[name][i + 1]), figures.slopes[name][i + 1]
+            if not (math.isfinite(expected) and np.isfinite(slope).all()):
                 continue
             if name == "power" and _is_impossible(burst):
                 continue
-            off.append(math.log(value) - float(logs) + float(slope @ point))
+            off.append(math.log(value) - expected + float(slope @ point))
             slopes.append(slope)
             run.append(i)
             variance.append(_variance(name, burst))
@@ -206,15 +214,14 @@ def _is_impossible(burst: Burst) -> bool:
 
 def _variance(name: str, burst: Burst) -> float:
     """Variance of a reading's logarithm: repeats, short windows, few requests."""
-    spread = NOISE.get(name, _TTFT_NOISE)
     m = burst.run.measurement
-    brief = 0.0
-    if name == "power" and m.duration_s and (m.samples or 0) > 1:
+    brief = few = 0.0
+    if name == "power" and m.duration_s and (m.samples or 0) > 1:  # of one, a mean per request
         brief = _BRIEF_SPREAD * math.exp(-m.duration_s / _SETTLED_S)
-    few = 0.0
-    if name == "power" and burst.rate_rps is None and m.burst is not None:
+    is_random = name == "saturation" or (name == "power" and burst.rate_rps is None)
+    if is_random and m.burst is not None:
         few = _FEW / math.sqrt(m.burst.completed)
-    return spread**2 + brief**2 + few**2
+    return NOISE[name] ** 2 + brief**2 + few**2
 
 
 def _moved_to(found: Posterior) -> Adjustment:
@@ -237,5 +244,6 @@ def _doubts(
             if found.absurd[j] or found.doubt[j] > 0:
                 fate = "set aside" if found.absurd[j] else "it moves the answer little"
                 factor = math.exp(float(values.off[j]))
-                out.append(f"{label}: {factor:.2g} times the expected {names[j]}; {fate}")
+                what = _WORDS.get(names[j], names[j])
+                out.append(f"{label}: {factor:.2g} times the expected {what}; {fate}")
     return tuple(out)

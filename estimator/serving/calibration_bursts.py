@@ -69,7 +69,7 @@ def bursts_of(setup: Setup, runs: Iterable[Run]) -> tuple[list[Burst], tuple[str
             continue
         if device_of(own) != device and group_of(own.architecture) != group:
             continue
-        reason = _reason_against(run)
+        reason = _reason_against(run) if device_of(own) else "its device is not known"
         if reason:
             left_out[reason] = left_out.get(reason, 0) + 1
         else:
@@ -136,12 +136,12 @@ def _reason_against(run: Run) -> str:
         return "a quality flag sets it aside"
     if run.status == "running":
         return "it never ended"
-    if not figures.completed or figures.failed > _FAILED * max(figures.sent, 1):
-        return f"{figures.failed} of {figures.sent} requests failed"
+    if not figures.completed or figures.failed > _FAILED * figures.sent:
+        how_many = f"{figures.failed} of {figures.sent} requests failed"
+        return how_many if figures.failed else "no request was answered"
     if not (_amount(serving.prompt_tokens) and _amount(serving.output_tokens)):
         return "it says no prompt or output length"
-    burst = burst_of(run)
-    return "" if burst.measured() else "it tells neither power nor time"
+    return "" if burst_of(run).measured() else "it tells neither power nor time"
 
 
 def _is_saturated(f: BurstFigures) -> bool:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from joulecast.core.errors import BadRecord
 from joulecast.estimator.calibration_kernel import Spreads
+from joulecast.estimator.serving.bundle import PRETRAINED
 from joulecast.estimator.serving.calibration_update import FACTORS, Prior
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from typing import Any
 
 FILE = "serving_bursts.json"
-PRETRAINED = Path(__file__).parents[1] / "pretrained"
 _BASES = ("calibrated", "short-run")
 
 TYPICAL = Prior(

@@ -108,13 +108,14 @@ def burst(truth: Truth, rate_rps: float, seed: int) -> Run:
     """What a burst at a rate records: a minute, longer for few or slow requests."""
     rng = np.random.default_rng(seed)
     slow_s = 1.2 * truth.server.max_batch / truth.saturation_rps
-    warmup_s = _WARMUP_S if rate_rps < truth.saturation_rps else _WARMUP_S + 2 * slow_s
+    saturated = rate_rps > truth.saturation_rps
+    warmup_s = _WARMUP_S + (2 * slow_s if saturated else 0.0)
     seconds = max(60.0, min(_LEAST / rate_rps, 600.0))
     served = _served(truth, rate_rps, warmup_s + seconds, seed)
     window = served.window(warmup_s, warmup_s + seconds)
     power_w = window.power_w * float(np.exp(rng.normal(0, _METER)))
     asked = at_rate(truth.setup, rate_rps)
-    figures = _figures(served, warmup_s, seconds)
+    figures = _figures(served, warmup_s, seconds, saturated=saturated)
     return Run(
         setup=replace(asked, workload=replace(asked.workload, samples=window.completed)),
         measurement=Measurement(
@@ -138,7 +139,7 @@ def _served(truth: Truth, rate_rps: float, seconds: float, seed: int) -> Served:
     return simulate(poisson(serving, rate_rps, seconds, seed, _SPREAD), truth.server)
 
 
-def _figures(served: Served, from_s: float, seconds: float) -> BurstFigures:
+def _figures(served: Served, from_s: float, seconds: float, *, saturated: bool) -> BurstFigures:
     r = served.requests
     ended = (served.ended_s > from_s) & (served.ended_s <= from_s + seconds)
     came = (r.arrival_s > from_s) & (r.arrival_s <= from_s + seconds)
@@ -146,8 +147,6 @@ def _figures(served: Served, from_s: float, seconds: float) -> BurstFigures:
     offered, achieved = int(came.sum()) / seconds, done / seconds
     times = (served.ttft_s[ended], served.tpot_s[ended], served.latency_s[ended])
     ttft, itl, latency = (_spread(t[np.isfinite(t)]) if done else None for t in times)
-    queueing = served.ttft_s[came]
-    grows = len(queueing) > 20 and float(np.median(queueing[-10:])) > 5 * float(queueing[:10].min())
     return BurstFigures(
         sent=int(came.sum()),
         completed=done,
@@ -159,7 +158,7 @@ def _figures(served: Served, from_s: float, seconds: float) -> BurstFigures:
         ttft=ttft,
         itl=itl,
         latency=latency,
-        saturated=bool(grows and achieved < 0.95 * offered),
+        saturated=saturated,
     )
 
 

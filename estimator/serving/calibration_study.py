@@ -13,17 +13,11 @@ import numpy as np
 
 from joulecast.estimator import calibration_kernel as kernel
 from joulecast.estimator.calibration_fit import fit_spreads, new_model_spread
-from joulecast.estimator.serving import fit
 from joulecast.estimator.serving.answers import Adjustment
-from joulecast.estimator.serving.calibration import NOISE, places_of
+from joulecast.estimator.serving.calibration import NOISE, seen
 from joulecast.estimator.serving.calibration_bursts import burst_of
 from joulecast.estimator.serving.calibration_prior import TYPICAL
 from joulecast.estimator.serving.calibration_update import FACTORS, Prior, Values, posterior
-from joulecast.estimator.serving.columns import columns_of
-from joulecast.estimator.serving.fitting import LEARNERS, shifted
-from joulecast.estimator.serving.frame import TARGETS
-from joulecast.estimator.serving.operation import operate
-from joulecast.estimator.serving.predictor import moved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +26,8 @@ if TYPE_CHECKING:
 
     from joulecast.core.records import Run, Setup
     from joulecast.estimator.calibration_kernel import Places
-    from joulecast.estimator.serving.fitting import Fitted
+    from joulecast.estimator.serving.bundle import Bundle
+    from joulecast.estimator.serving.calibration_bursts import Burst
 
     Array = NDArray[np.float64]
     Labels = NDArray[np.str_]
@@ -45,7 +40,6 @@ DRAWS = 4
 SEEN = ("served", "power")
 """What a row of a table tells: requests per second and watts."""
 _STEP, _POWER = FACTORS.index("step"), FACTORS.index("power")
-_NUDGE = 0.02
 _MOST_RHO = 0.8
 _SCORES = (1.0, 2.5)
 """Bounds of the factors by which posteriors are widened."""
@@ -58,19 +52,23 @@ class Cases:
     Attributes
     ----------
     places : where they stand. off : per figure of `SEEN` and ``request``, log(measured / answer).
-    slopes : per figure, (n, 4), of the answers' logarithms. device, model : labels.
+    slopes : per figure, (n, 4), of the answers' logarithms. images : whether prompts hold some.
     """
 
     places: Places
     off: Mapping[str, Array]
     slopes: Mapping[str, Array]
-    device: Labels
-    model: Labels
+    images: Mask
+
+    @property
+    def device(self) -> Labels:
+        """Ids."""
+        return self.places.device
 
     def take(self, rows: Rows) -> Cases:
         """The given rows."""
         off, slopes = ({q: v[rows] for q, v in part.items()} for part in (self.off, self.slopes))
-        return Cases(self.places.take(rows), off, slopes, self.device[rows], self.model[rows])
+        return Cases(self.places.take(rows), off, slopes, self.images[rows])
 
     def factors(self) -> dict[str, Array]:
         """The factors of step and power that would make each answer right, (n,)."""
@@ -79,48 +77,36 @@ class Cases:
         return {"step": step, "power": rest / self.slopes["power"][:, _POWER]}
 
 
-def cases_of(runs: Sequence[Run], fitted: Fitted) -> Cases:
-    """Closed-loop rows of a table that tell both pace and power, with the learners' mean answer.
+def telling(runs: Sequence[Run]) -> list[Burst]:
+    """Those of `runs` in a closed loop that tell both pace and power."""
+    closed = [run for run in runs if (s := run.setup.workload.serving) and s.rate_rps is None]
+    return [b for b in map(burst_of, closed) if b.rate_rps and b.power_w]
+
+
+def cases_of(bursts: Sequence[Burst], bundle: Bundle) -> Cases:
+    """`bursts` (one at least), see `telling`, as `bundle` answers them.
 
     Parameters
     ----------
-    fitted : without the rows' group.
+    bundle : fitted without the bursts' group.
     """
-    bursts = [burst_of(run) for run in runs]
-    setups = [b.setup for b in bursts]
-    logs, slopes, batch = _answered(setups, fitted)
+    found = seen([b.setup for b in bursts], bundle, Adjustment())
     measured = {
         "served": np.log([b.rate_rps or np.nan for b in bursts]),
         "power": np.log([b.power_w or np.nan for b in bursts]),
     }
     measured["request"] = measured["power"] - measured["served"]
-    places = places_of(setups, batch, ("new-hardware",) * len(setups))
-    off = {q: measured[q] - logs[q] for q in measured}
-    return Cases(places, off, slopes, places.device, places.model)
+    return Cases(
+        places=found.places,
+        off={q: measured[q] - found.logs[q] for q in measured},
+        slopes={q: found.slopes[q] for q in measured},
+        images=np.array([_has_images(b.setup) for b in bursts], dtype=bool),
+    )
 
 
-def _answered(
-    setups: Sequence[Setup], fitted: Fitted
-) -> tuple[dict[str, Array], dict[str, Array], Array]:
-    """Logarithms (n,) and slopes (n, 4) of pace, power and joules per request, and the batch."""
-    plain, k = columns_of(setups), fitted.coefficients
-    by_learner = fitted.factors(plain)
-    mixed = {t: np.mean([by_learner[n][t] for n in LEARNERS], axis=0) for t in TARGETS}
-    c = shifted(plain, mixed)
-
-    def logs(adjust: Adjustment) -> dict[str, Array]:
-        found = fit.predicted(moved(c, adjust), k)
-        served = -found["time"] - np.log(c["output_tokens"])
-        return {
-            "served": served,
-            "power": found["power"],
-            "request": found["power"] - served,
-        }
-
-    here = logs(Adjustment())
-    there = [logs(Adjustment(**{f: _NUDGE})) for f in FACTORS]
-    slopes = {q: np.column_stack([(t[q] - here[q]) / _NUDGE for t in there]) for q in here}
-    return here, slopes, operate(c, k)["batch"]
+def _has_images(setup: Setup) -> bool:
+    serving = setup.workload.serving
+    return serving is not None and serving.image_tokens > 0
 
 
 def joined(parts: Sequence[Cases]) -> Cases:
@@ -129,12 +115,15 @@ def joined(parts: Sequence[Cases]) -> Cases:
     places = kernel.Places(
         *(np.concatenate([getattr(p.places, f) for p in parts]) for f in first.places.__slots__)
     )
-    off = {q: np.concatenate([p.off[q] for p in parts]) for q in first.off}
-    slopes = {q: np.concatenate([p.slopes[q] for p in parts]) for q in first.slopes}
-    return Cases(places, off, slopes, places.device, places.model)
+    return Cases(
+        places,
+        {q: np.concatenate([p.off[q] for p in parts]) for q in first.off},
+        {q: np.concatenate([p.slopes[q] for p in parts]) for q in first.slopes},
+        np.concatenate([p.images for p in parts]),
+    )
 
 
-def learned(new_hardware: Cases, new_model: Cases, scores: Prior = TYPICAL) -> Prior:
+def learned(new_hardware: Cases, new_model: Cases) -> Prior:
     """The prior from cases whose device, and whose model, the answers never saw."""
     spreads = dict(TYPICAL.spreads)
     left, fresh = new_hardware.factors(), new_model.factors()
@@ -143,7 +132,7 @@ def learned(new_hardware: Cases, new_model: Cases, scores: Prior = TYPICAL) -> P
         spreads[name] = fit_spreads(left[name], new_hardware.places, added)
     both = np.clip(np.array([left["step"], left["power"]]), -1.0, 1.0)
     rho = float(np.clip(np.corrcoef(both)[0, 1], -_MOST_RHO, _MOST_RHO))
-    return Prior(spreads, round(rho, 3), scores.scores)
+    return Prior(spreads, round(rho, 3), TYPICAL.scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +157,7 @@ class Trials:
 
 
 def trials(cases: Cases, prior_of: Mapping[str, Prior], seed: int = 0) -> Trials:
-    """Every row asked with 0 rows and with `KS` rows of each kind, `DRAWS` times each.
+    """Every case asked with 0 others and with `KS` others of each kind, `DRAWS` times each.
 
     Parameters
     ----------
@@ -218,7 +207,7 @@ def asked(cases: Cases, i: int, picked: Rows, prior: Prior) -> tuple[float, floa
 
 def _draws(i: int, here: Cases, rng: np.random.Generator) -> Iterator[tuple[int, int, Rows]]:
     """(index in `GIVEN`, k, rows drawn), where there are enough."""
-    same = here.model == here.model[i]
+    same = here.places.model == here.places.model[i]
     pools = (np.flatnonzero(same & (np.arange(len(same)) != i)), np.flatnonzero(~same))
     for given, pool in enumerate(pools):
         for k in KS:

@@ -126,10 +126,11 @@ def _architecture_vector(a: Architecture) -> dict[str, float]:
 
 
 def _link_vector(m: Machine) -> dict[str, float]:
-    """How fast the accelerators talk, bytes/s each way, and when they were made.
+    """How fast the accelerators talk, bytes/s each way, and of what generation they are.
 
     Modules that share a board talk at about a ninth of their memory's rate (NVLink of V100 to
-    B200: 0.11 to 0.17); cards talk through the host.
+    B200: 0.11 to 0.17); cards talk through the host. On the newest, those that multiply four-bit
+    numbers, engines are not yet at home.
     """
     device = m.accelerator
     bandwidth = (device.mem_bandwidth_bytes_per_s if device else None) or 1e11
@@ -139,7 +140,7 @@ def _link_vector(m: Machine) -> dict[str, float]:
     peak = device.peak_flops_per_s if device else {}
     return {
         "link": slow if card else 0.1125 * bandwidth,
-        "year": float(device.year if device else 2020),
+        "is_newest": float(peak.get("fp4", 0.0) > 0),
         "peak_fp8": peak.get("fp8", 0.0),
         "peak_int8": peak.get("int8", 0.0),
         "peak_fp4": peak.get("fp4", 0.0),

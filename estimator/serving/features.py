@@ -1,8 +1,9 @@
 """What the learners see of a server, whatever its load: rate, hit share and batch stay out.
 
-Shares of an iteration are those of a reference batch without cached prompts, so that a learned
-factor moves a whole curve and never bends it. No ratio of the hardware's figures is among them:
-trees would know the few devices by it.
+Shares of an iteration are those of a reference batch of reference requests without cached prompts,
+so that a learned factor moves a whole curve and never bends it: over the rate, the lengths of
+prompts and answers and the hit share an answer rises and falls as the physics does. No ratio of the
+hardware's figures is among them: trees would know the few devices by it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
 REFERENCE = 32.0
 """Requests in the batch at which shares of an iteration are taken."""
+REFERENCE_TOKENS = (512.0, 256.0)
+"""Their tokens of prompt and answer."""
 _AMOUNTS = (
-    *("prompt_tokens", "output_tokens", "count", "params", "active_params"),
+    *("count", "params", "active_params"),
     *("layers", "hidden", "kv_bytes_per_token"),
 )
 FEATURES = (
@@ -37,7 +40,9 @@ FEATURES = (
 
 def matrix(c: Mapping[str, Array], k: Mapping[str, float]) -> Array:
     """Features of shape (n, n_features), see `FEATURES`."""
-    fresh = {**c, "hit": np.zeros_like(c["hit"])}
+    same = np.ones_like(c["hit"])
+    prompt, output = REFERENCE_TOKENS
+    fresh = {**c, "hit": 0 * same, "prompt_tokens": prompt * same, "output_tokens": output * same}
     t = physics.step(fresh, k, np.full_like(c["hit"], REFERENCE))
     parts = [t[f"{name}_s"] / t["raw_s"] for name in physics.TERMS]
     parts += [np.log(c[name]) for name in _AMOUNTS]

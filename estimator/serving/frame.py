@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joulecast.estimator.serving.columns import columns_of
-from joulecast.estimator.serving.physics import NEWER
 from joulecast.estimator.serving.weights import WIDE
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ def frame_of(runs: Sequence[Run]) -> Frame:
 
 def _stalled(runs: Sequence[Run], c: dict[str, Array]) -> NDArray[np.bool_]:
     reasons = np.array([r.where.get("workload", "") == "gpqa" for r in runs])
-    alone = (c["count"] == 1) & (c["narrow"] == WIDE) & (c["year"] >= NEWER)
+    alone = (c["count"] == 1) & (c["narrow"] == WIDE) & (c["is_newest"] > 0)
     stalled: NDArray[np.bool_] = reasons & alone
     return stalled
 

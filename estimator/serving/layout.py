@@ -15,8 +15,18 @@ if TYPE_CHECKING:
 
 USED_MEMORY = 0.9
 """Share of a GPU's memory that an engine takes for itself."""
+_HBM_BYTES = 1.065
+"""Bytes of memory over those that the sheet of a board with stacked memory names: it says GB and
+means 2^30 bytes (NVML: 81,559 MiB of an H100's 80 GB, 143,771 of an H200's 141). Boards with GDDR
+keep about as much for error correction."""
 _ROOM = 0.75
 """Share of that memory which weights may fill by choice: the rest is for keys and values."""
+
+
+def memory_bytes(c: Mapping[str, Array]) -> Array:
+    """Bytes of one accelerator's memory that an engine takes for itself, (n,)."""
+    there: Array = c["device_mem_bytes"] * np.where(c["is_hbm"] > 0, _HBM_BYTES, 1.0)
+    return USED_MEMORY * there
 
 
 def laid_out(c: Mapping[str, Array]) -> dict[str, Array]:
@@ -28,7 +38,7 @@ def laid_out(c: Mapping[str, Array]) -> dict[str, Array]:
     work on one iteration. ``replicas`` : independent groups. ``spare_gpus`` : left over.
     """
     weight_bytes = c["params"] * c["bytes_per_weight"]
-    room = _ROOM * USED_MEMORY * c["device_mem_bytes"]
+    room = _ROOM * memory_bytes(c)
     count = np.where(c["is_cpu"] > 0, 1.0, c["count"])
     pipeline = np.minimum(np.maximum(c["asked_pipeline"], 1.0), count)
     expert, data = c["asked_expert"], c["asked_data"]

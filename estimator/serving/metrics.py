@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from joulecast.core.units import BYTES_PER_VALUE, flops_from_macs
+from joulecast.estimator.insight.correlate import LEAST, interval, spearman
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from joulecast.core.records import Run
+
+__all__ = ["LEAST", "SEVEN", "Correlation", "correlations", "scope_of", "seven_of", "spearman"]
 
 SEVEN = (
     "energy_per_sample",
@@ -27,10 +27,7 @@ SEVEN = (
     "average_output_token_length",
 )
 """In the papers' order, under the papers' names."""
-LEAST = 3
-"""Bursts below which a rank correlation is not told."""
 _WIDEST = ("system", "gpu", "cpu")
-_SURE = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,37 +108,5 @@ def _correlation(name: str, rows: Sequence[dict[str, float | None]]) -> Correlat
     rho = spearman(np.array([e for e, _ in pairs]), np.array([v for _, v in pairs]))
     if rho is None or n <= LEAST:
         return Correlation(name, rho, n)
-    low, high = _interval(rho, n)
+    low, high = interval(rho, n)
     return Correlation(name, rho, n, low, high)
-
-
-def spearman(x: NDArray[np.float64], y: NDArray[np.float64]) -> float | None:
-    """Pearson's correlation of the ranks, ties sharing their mean rank; ``None`` without spread.
-
-    Parameters
-    ----------
-    x, y : (n,).
-
-    >>> spearman(np.array([1.0, 2.0, 3.0]), np.array([9.0, 4.0, 1.0]))
-    -1.0
-    """
-    a, b = _ranks(x), _ranks(y)
-    a, b = a - a.mean(), b - b.mean()
-    spread = math.sqrt(float((a**2).sum() * (b**2).sum()))
-    return None if spread == 0 else max(-1.0, min(1.0, float((a * b).sum()) / spread))
-
-
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 1, (n,)."""
-    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: NDArray[np.float64] = (last - (counts - 1) / 2)[group]
-    return ranks
-
-
-def _interval(rho: float, n: int) -> tuple[float, float]:
-    """95 % bounds by Fisher's z with the variance of Fieller, Hartley and Pearson (1957)."""
-    if abs(rho) == 1:
-        return rho, rho
-    centre, half = math.atanh(rho), _SURE * math.sqrt(1.06 / (n - LEAST))
-    return math.tanh(centre - half), math.tanh(centre + half)

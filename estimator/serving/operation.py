@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joulecast.estimator.serving import physics, power
-from joulecast.estimator.serving.layout import USED_MEMORY
+from joulecast.estimator.serving.layout import memory_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,9 @@ def _at_work(c: Columns, k: Coefficients) -> tuple[dict[str, Array], dict[str, A
     closed = np.isnan(c["rate_rps"])
     rate = np.where(closed, 0.0, c["rate_rps"]) / c["replicas"]
     below = ~closed & (rate < full)
-    batch, busy = np.broadcast_to(limit, full.shape).copy(), np.ones(full.shape)
+    at_work = np.where(closed, _copies_at_work(c), 1.0)
+    batch, busy = np.broadcast_to(limit, full.shape).copy(), np.broadcast_to(at_work, full.shape)
+    busy = busy.copy()
     rows = np.flatnonzero(~closed)
     if len(rows):
         own = {name: values[rows] for name, values in c.items()}
@@ -82,8 +84,24 @@ def _at_work(c: Columns, k: Coefficients) -> tuple[dict[str, Array], dict[str, A
         "batch": batch,
         "max_batch": limit,
         "busy_frac": busy,
-        "served_rps": np.where(below, rate, full) * c["replicas"],
-        "saturation_rps": full * c["replicas"],
+        "served_rps": np.where(below, rate, full * at_work) * c["replicas"],
+        "saturation_rps": full * at_work * c["replicas"],
+    }
+
+
+def _copies_at_work(c: Columns) -> Array:
+    """Share of the copies that have a client in a loop of fewer clients than copies, 0..1."""
+    share: Array = np.fmin(c["concurrency"] / c["replicas"], 1.0)
+    return share
+
+
+def most_w(c: Columns) -> dict[str, Array]:
+    """``gpu_w``, ``cpu_w``, ``dram_w`` that the machine's parts can draw at most, (n,) each."""
+    accelerators_w, is_cpu = c["limit_w"] * c["count"], c["is_cpu"] > 0
+    return {
+        "gpu_w": np.where(is_cpu, 0.0, accelerators_w),
+        "cpu_w": np.where(is_cpu, accelerators_w, c["has_host"] * c["host_tdp_w"]),
+        "dram_w": c["dram_active_w"],
     }
 
 
@@ -119,7 +137,7 @@ def engine_limit(c: Columns) -> Array:
 
 def memory_limit(c: Columns) -> Array:
     """Requests whose keys, values and states fit beside the weights into one replica, >= 1."""
-    mem_bytes = np.where(c["is_cpu"] > 0, np.inf, USED_MEMORY * c["device_mem_bytes"])
+    mem_bytes = np.where(c["is_cpu"] > 0, np.inf, memory_bytes(c))
     own = c["weight_bytes"] - c["expert_params"] * c["bytes_per_weight"]
     held = own / (c["tensor"] * c["pipeline"]) + (c["weight_bytes"] - own) / c["expert_gpus"]
     room = np.maximum(mem_bytes - RESERVED_BYTES - held, 0.0)
@@ -178,17 +196,19 @@ def _watts(
 def _times(c: Columns, t: Mapping[str, Array], state: Mapping[str, Array]) -> dict[str, Array]:
     """Means of the waits of a request, seconds.
 
-    The queue is that of as many clerks as the batch has room (Sakasegawa's approximation).
+    The queue is that of as many clerks as the batch has room (Sakasegawa 1977: load to the power
+    of sqrt(2 (clerks + 1)) - 1); in a closed loop it holds the clients that find no room.
     """
-    load = np.where(
-        np.isnan(c["rate_rps"]), 0.0, c["rate_rps"] / np.maximum(state["saturation_rps"], 1e-300)
-    )
+    closed = np.isnan(c["rate_rps"])
+    load = np.where(closed, 0.0, c["rate_rps"] / np.maximum(state["saturation_rps"], 1e-300))
     clerks = state["max_batch"] * c["replicas"]
     service_s = c["output_tokens"] * t["step_s"]
     below = load < 1
-    power_of = np.sqrt(2 * (clerks + 1))
+    power_of = np.sqrt(2 * (clerks + 1)) - 1
     safe = np.where(below, load, 0.5)
     wait_s = np.where(below, safe**power_of / (clerks * (1 - safe)) * service_s, np.inf)
+    without_room = np.maximum(np.nan_to_num(c["concurrency"]) - clerks, 0.0)
+    wait_s = np.where(closed, without_room / state["served_rps"], wait_s)
     alone_s = t["step_s"] - t["prefill_s"] * t["stretch"]
     ttft_s = wait_s + alone_s / 2 + alone_s + t["prompt_s"]
     tpot_s = t["step_s"]

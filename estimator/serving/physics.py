@@ -35,8 +35,6 @@ TERMS = (
     *("weights", "experts", "kv", "decode", "prefill"),
     *("layers", "fixed", "sequences", "comm"),
 )
-NEWER = 2024
-"""Year of the accelerators from which engines are not yet at home on them."""
 _VALUE_BYTES = 2.0
 """Bytes of an activation that GPUs exchange."""
 
@@ -160,7 +158,7 @@ def _overheads(c: Columns, k: Coefficients, batch: Array) -> dict[str, Array]:
         + c["engine_trtllm"] * (k["trtllm_overhead"] - 1)
         + c["engine_sglang"] * (k["sglang_overhead"] - 1)
     )
-    newer = np.where(c["year"] >= NEWER, k["newer_overhead"], 1.0)
+    newer = np.where(c["is_newest"] > 0, k["newer_overhead"], 1.0)
     routed = c["expert_params"] > 0
     blocks = k["block_layer_s"] * (c["narrow"] == EIGHT) * newer
     layer_s = _of_era("layer", c, k) * engine + routed * (k["expert_layer_s"] + blocks)

@@ -14,7 +14,7 @@ from joulecast.estimator.serving.answers import Adjustment, ServingAnswers
 from joulecast.estimator.serving.columns import columns_of
 from joulecast.estimator.serving.fitting import LEARNERS, shifted
 from joulecast.estimator.serving.frame import TARGETS
-from joulecast.estimator.serving.operation import PARTS, operate, scope_w
+from joulecast.estimator.serving.operation import PARTS, most_w, operate, scope_w
 from joulecast.estimator.serving.physics import TERMS
 
 if TYPE_CHECKING:
@@ -52,15 +52,16 @@ def answer(
     request_j = power_w / t["served_rps"]
     half = _half_widths(bundle, novelty, far, level)
     half = _sharpened(half, adjust, level)
-    token_j = request_j / c["output_tokens"]
     energy, rate = np.exp(half["energy"]), np.exp(half["time"])
+    low_j, high_j = _possible(c, t, (request_j / energy, request_j * energy), rate)
+    tokens = c["output_tokens"]
     return ServingAnswers(
         request_j=request_j,
-        request_low_j=request_j / energy,
-        request_high_j=request_j * energy,
-        token_j=token_j,
-        token_low_j=token_j / energy,
-        token_high_j=token_j * energy,
+        request_low_j=low_j,
+        request_high_j=high_j,
+        token_j=request_j / tokens,
+        token_low_j=low_j / tokens,
+        token_high_j=high_j / tokens,
         power_w=power_w,
         scope_w={s: t[f"{s}_w"] for s in PARTS},
         idle_w={s: t[f"{s}_idle_w"] for s in PARTS},
@@ -71,6 +72,25 @@ def answer(
         terms={name: t[f"{name}_s"] for name in TERMS},
         **{name: t[name] for name in _AS_OPERATED},
     )
+
+
+def _possible(
+    c: dict[str, Array], t: dict[str, Array], bounds_j: tuple[Array, Array], rate: Array
+) -> tuple[Array, Array]:
+    """Bounds of joules per request within what the machine can draw at the rates that it may serve.
+
+    Parameters
+    ----------
+    rate : factor by which the saturation rate may be off either way, (n,).
+    """
+    asked = np.where(np.isnan(c["rate_rps"]), np.inf, c["rate_rps"])
+    fewest = np.minimum(asked, t["saturation_rps"] / rate)
+    most = np.minimum(asked, t["saturation_rps"] * rate)
+    idle_w = scope_w(c, {f"{s}_w": t[f"{s}_idle_w"] for s in PARTS})
+    request_j = scope_w(c, t) / t["served_rps"]
+    low_j = np.clip(bounds_j[0], idle_w / most, request_j)
+    high_j = np.minimum(bounds_j[1], np.maximum(scope_w(c, most_w(c)) / fewest, request_j))
+    return low_j, high_j
 
 
 def novelty_of(setup: Setup, bundle: Bundle) -> Novelty:

@@ -6,21 +6,19 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from joulecast.core.errors import BadInput
 from joulecast.core.records import Evidence
 from joulecast.estimator.predictor import device_of
 from joulecast.estimator.serving import calibration
-from joulecast.estimator.serving.answers import Adjustment
 from joulecast.estimator.serving.calibration_bursts import bursts_of, is_same_server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from joulecast.core.records import Basis, Run, Setup
-    from joulecast.estimator.serving.answers import ServingAnswers
+    from joulecast.estimator.serving.answers import Adjustment, ServingAnswers
     from joulecast.estimator.serving.bundle import Bundle
+    from joulecast.estimator.serving.calibration_bursts import Burst
 
 _MOST = 4
 
@@ -37,19 +35,12 @@ class Leaning:
 
 def lean_on(setup: Setup, runs: Sequence[Run], bundle: Bundle) -> Leaning:
     """What `runs` say about the asked server; runs of no bursts are passed over."""
-    bursts = [run for run in runs if run.setup.workload.task == "serve"]
-    if not bursts:
-        return Leaning(Adjustment())
-    with np.errstate(invalid="ignore"):  # beyond saturation waits are infinite, and so not compared
-        adjust, used, notices = calibration.adjusted(setup, bursts, bundle)
-    if not used:
-        return Leaning(Adjustment(), notices=notices)
-    found, _ = bursts_of(setup, bursts)
+    adjust, used, notices = calibration.adjusted(setup, _served(runs), bundle)
     count = Counter(
-        (b.run.setup.architecture.name, device_of(b.run.setup), b.run.source) for b in found
+        (b.run.setup.architecture.name, device_of(b.run.setup), b.run.source) for b in used
     )
     evidence = tuple(Evidence(m, d, n, source) for (m, d, source), n in count.most_common(_MOST))
-    return Leaning(adjust, calibration.basis(setup, bursts), evidence, notices)
+    return Leaning(adjust, calibration.basis(setup, used), evidence, notices)
 
 
 def refuse_beyond(setup: Setup, runs: Sequence[Run], a: ServingAnswers) -> None:
@@ -66,16 +57,29 @@ def refuse_beyond(setup: Setup, runs: Sequence[Run], a: ServingAnswers) -> None:
     """
     serving = setup.workload.serving
     rate = serving.rate_rps if serving else None
-    found, _ = bursts_of(setup, [run for run in runs if run.setup.workload.task == "serve"])
-    own = [b for b in found if is_same_server(b.setup, setup)]
-    if rate is None or not own or not calibration.is_beyond(runs, rate, a, setup):
+    full_rps = float(a.saturation_rps[0])
+    if rate is None or rate <= full_rps:
         return
-    served = [s.rate_rps or 0.0 for s in (b.setup.workload.serving for b in own) if s]
-    if rate <= max(served):
+    found, _ = bursts_of(setup, _served(runs))
+    own = [b for b in found if is_same_server(b.setup, setup)]
+    if not own or any(b.is_saturated for b in own):
+        return
+    most_rps = max(_pace_rps(b) for b in own)
+    if rate <= most_rps:
         return
     message = (
-        f"{rate:g} requests/s lie beyond the {float(a.saturation_rps[0]):.3g} that this server "
-        f"may reach; its bursts went up to {max(served):.3g} and none was saturated. "
+        f"{rate:g} requests/s lie beyond the {full_rps:.3g} that this server may reach; its "
+        f"bursts went up to {most_rps:.3g} and none was saturated. "
         "Burst it until it is (joulecast profile burst --rps auto), ask for less, or --force"
     )
     raise BadInput(message)
+
+
+def _served(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.setup.workload.task == "serve"]
+
+
+def _pace_rps(burst: Burst) -> float:
+    """Requests per second that came, or in a closed loop were answered."""
+    serving = burst.setup.workload.serving
+    return (serving.rate_rps if serving else None) or burst.rate_rps or 0.0
