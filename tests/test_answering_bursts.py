@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from joulecast.answering_bursts import lean_on, refuse_beyond
+from joulecast.answering_bursts import contradicted, lean_on, refuse_beyond
 from joulecast.core.errors import BadInput
 from joulecast.estimator.serving import predictor
 from joulecast.estimator.serving.answers import Adjustment
@@ -71,3 +71,33 @@ def test_a_closed_loop_is_named_by_its_pace(bundle: Bundle) -> None:
     run = replace(run, measurement=replace(run.measurement, burst=paced))
     with pytest.raises(BadInput, match=r"went up to 7 and"):
         refuse_beyond(asked, [run], a)
+
+
+def test_bursts_faster_than_the_answer_admits_are_told(bundle: Bundle) -> None:
+    """Answered at 500 per second where far less fits: the records are of another machine."""
+    asked = server(3.0)
+    a = predictor.answer([asked], bundle)
+    quick = burst(server(3.0), bundle)
+    figures = quick.measurement.burst
+    assert figures is not None
+    figures = replace(figures, offered_rps=9000.0, achieved_rps=9000.0, saturated=False)
+    quick = replace(quick, measurement=replace(quick.measurement, burst=figures))
+    (said,) = contradicted(asked, [quick], a)
+    assert "answered at 9e+03 requests/s" in said
+    assert "is --hw the machine" in said
+    assert contradicted(asked, [burst(server(1.0), bundle)], a) == ()
+    assert contradicted(asked, [], a) == ()
+
+
+def test_a_handful_of_requests_shows_no_saturation(bundle: Bundle) -> None:
+    """Five answers at another pace than asked are chance: no estimate beyond them."""
+    asked = server(100.0)
+    few = burst(server(1.0), bundle)
+    figures = few.measurement.burst
+    assert figures is not None
+    figures = replace(
+        figures, sent=7, completed=5, offered_rps=1.4, achieved_rps=1.0, saturated=None
+    )
+    few = replace(few, measurement=replace(few.measurement, burst=figures))
+    with pytest.raises(BadInput, match="none was saturated"):
+        refuse_beyond(asked, [few], predictor.answer([asked], bundle))

@@ -20,6 +20,8 @@ MOST = 48
 _SCOPES: tuple[Scope, ...] = ("gpu", "system", "wall")
 _FAILED = 0.2
 """Share of failed requests from which a burst tells nothing of the rest."""
+_TELLING = 10
+"""Requests below which the share that is answered tells nothing of saturation."""
 _LAGS = 0.93
 """Answered share of what arrives below which a server is saturated, where nothing else says so."""
 _TIME_ONLY = "tier_T"
@@ -147,6 +149,8 @@ def _reason_against(run: Run) -> str:
 def _is_saturated(f: BurstFigures) -> bool:
     if f.saturated is not None:
         return f.saturated
+    if f.sent < _TELLING:
+        return False
     known = _amount(f.offered_rps) and _amount(f.achieved_rps)
     return bool(known) and f.achieved_rps < _LAGS * f.offered_rps
 

@@ -43,6 +43,25 @@ def lean_on(setup: Setup, runs: Sequence[Run], bundle: Bundle) -> Leaning:
     return Leaning(adjust, calibration.basis(setup, used), evidence, notices)
 
 
+def contradicted(setup: Setup, runs: Sequence[Run], a: ServingAnswers) -> tuple[str, ...]:
+    """A sentence where bursts of this very server were answered faster than the answer admits.
+
+    Parameters
+    ----------
+    a : the figures moved by the bursts, arrays of one.
+    """
+    found, _ = bursts_of(setup, _served(runs))
+    own = [_pace_rps(b) for b in found if is_same_server(b.setup, setup)]
+    full_rps = float(a.saturation_high_rps[0])
+    if not own or max(own) <= full_rps:
+        return ()
+    said = (
+        f"your bursts of this server were answered at {max(own):.3g} requests/s, more than the "
+        f"{full_rps:.3g} that this machine may reach: is --hw the machine that it runs on?"
+    )
+    return (said,)
+
+
 def refuse_beyond(setup: Setup, runs: Sequence[Run], a: ServingAnswers) -> None:
     """Raise if bursts of this very server were given, none saturated, and the rate lies beyond.
 

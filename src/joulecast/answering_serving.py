@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from joulecast.answering import hardware_line
-from joulecast.answering_bursts import lean_on, refuse_beyond
+from joulecast.answering_bursts import contradicted, lean_on, refuse_beyond
 from joulecast.answering_measured import as_measured, burst_half
 from joulecast.core.records import Evidence
 from joulecast.core.serving_estimate import RatePoint, ServingEstimate
@@ -74,7 +74,8 @@ def serving_estimate_of(
     a = asked.answer()
     if runs and not force:
         refuse_beyond(setup, runs, a)
-    answer = as_measured(_estimate(asked, a, notices), setup, runs)
+    doubts = (*contradicted(setup, runs, a), *asked.leaning.notices) if runs else ()
+    answer = as_measured(_estimate(asked, a, (*doubts, *notices)), setup, runs)
     return replace(answer, explanation=_explanation(asked, a)) if explain else answer
 
 
@@ -113,7 +114,7 @@ def _estimate(asked: Asked, a: ServingAnswers, notices: tuple[str, ...]) -> Serv
         extrapolated=forced or bool(a.extrapolated[0]),
         curve=curve_of(asked, a),
         evidence=(*leaning.evidence, *_evidence(asked)),
-        notices=(*notices, *leaning.notices, *setup.notices, *doubts_of(asked, a)),
+        notices=(*notices, *setup.notices, *doubts_of(asked, a)),
         next_measurement=_next_measurement(asked, a),
         model=setup.architecture.name,
         hardware=machine.id,
