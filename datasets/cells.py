@@ -18,6 +18,8 @@ def number(value: object) -> float | None:
 
 def text(value: object) -> str:
     """`value` as stripped text; blank for missing and NaN."""
+    if type(value) is str:  # nearly all cells: tables of many thousand rows wait for this line
+        return value.strip()
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return str(value).strip()

@@ -24,6 +24,7 @@ _UNLIKE_SAMPLES: Final = {("mlperf_inference", "3d-unet"), ("mlperf_inference", 
 """(source, beginning of the network's name) whose samples are not the one input that is counted.
 MLPerf's 3D-UNet answers whole CT volumes of many overlapping windows, its DLRM a hundred and more
 user-item pairs at once (MLPerf Inference rules, benchmarks and their data sets)."""
+_UNLIKE_SOURCES: Final = frozenset(source for source, _ in _UNLIKE_SAMPLES)
 
 
 def mended(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -40,6 +41,9 @@ def mended(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def flags(row: Mapping[str, Any]) -> str:
     """The row's quality flags, and ``sample_unlike`` where its samples are not what was counted."""
-    own, source, model = (text(row.get(n)) for n in ("quality_flag", "source", "model"))
+    own, source = text(row.get("quality_flag")), text(row.get("source"))
+    if source not in _UNLIKE_SOURCES:
+        return own
+    model = text(row.get("model"))
     unlike = any(source == s and model.startswith(m) for s, m in _UNLIKE_SAMPLES)
     return ";".join(filter(None, [own, "sample_unlike" if unlike else ""]))

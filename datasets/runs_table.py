@@ -12,6 +12,7 @@ import math
 import re
 from dataclasses import replace
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from joulecast.core.catalog import normalise
@@ -19,11 +20,14 @@ from joulecast.core.errors import BadInput, JoulecastError, UnknownName
 from joulecast.core.records import Architecture, Machine, Measurement, Run, Scope, Setup, Workload
 from joulecast.datasets import architectures, hardware, shapes
 from joulecast.datasets.cells import number, text
+from joulecast.datasets.runs_sides import percent_of, sides_of
 from joulecast.datasets.runs_sources import flags, mended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from joulecast.datasets.runs_sides import Percent
 
 DATASET_SAMPLES: Final = {
     "cifar10": 50_000,
@@ -36,6 +40,14 @@ DATASET_SAMPLES: Final = {
 }
 """Training samples per epoch of public data sets, by normalised name."""
 _TEXT = ("nlp", "text", "language")
+_ASKED = (
+    *("source", "model", "domain", "params", "trainable_params", "macs_per_sample"),
+    *("input_shape", "seq_len", "dataset", "task", "scenario", "samples", "batch_size"),
+    *("precision", "framework", "optimiser", "hardware_id", "gpu_name", "n_gpus", "cpu_name"),
+    *("power_limit_w", "energy_scope", "duration_scope"),
+)
+"""Columns that the setup of a row is made from."""
+_MOST_ASKED = 50_000
 
 
 def setup_of(row: Mapping[str, Any]) -> Setup:
@@ -310,19 +322,42 @@ def load(path: Path) -> Iterator[Run]:
     BadInput
         When the file is missing or lacks the columns ``model`` and ``hardware_id``.
     """
+    return (run for _, run in rows_and_runs(path) if run is not None)
+
+
+def rows_and_runs(path: Path) -> Iterator[tuple[dict[str, Any], Run | None]]:
+    """Each row of a table as it stands with the run that it records, ``None`` where unclear.
+
+    Raises
+    ------
+    BadInput
+        As `load`.
+    """
     if not path.is_file():
         message = f"no such file: {path}. Give a CSV with the columns of the runs table"
         raise BadInput(message)
+    percent = percent_of(path)
     with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = {"model", "hardware_id"} - set(reader.fieldnames or ())
+        reader = csv.reader(file)
+        names = next(reader, [])
+        missing = {"model", "hardware_id"} - set(names)
         if missing:
             message = f"{path} lacks the columns {', '.join(sorted(missing))}"
             raise BadInput(message)
-        for row in reader:
-            run = run_of(row)
-            if run is not None:
-                yield run
+        asked: dict[object, Setup | None] = {}  # the same question is made out once
+        key_of = itemgetter(*(names.index(n) for n in _ASKED if n in names))
+        blank = [""] * len(names)
+        for cells in filter(None, reader):
+            if len(cells) < len(names):
+                cells.extend(blank[len(cells) :])
+            row: dict[str, Any] = dict(zip(names, cells, strict=False))
+            key = key_of(cells)
+            if key not in asked:
+                if len(asked) >= _MOST_ASKED:
+                    asked.clear()
+                asked[key] = _setup_or_none(row)
+            setup = asked[key]
+            yield row, None if setup is None else _recorded(row, setup, percent)
 
 
 def run_of(row: Mapping[str, Any]) -> Run | None:
@@ -330,18 +365,27 @@ def run_of(row: Mapping[str, Any]) -> Run | None:
 
     A backward pass timed alone is no workload: ``None`` as well.
     """
+    setup = _setup_or_none(row)
+    return None if setup is None else _recorded(row, setup)
+
+
+def _setup_or_none(row: Mapping[str, Any]) -> Setup | None:
     if "backward" in text(row.get("duration_scope")):
         return None
     try:
-        setup = setup_of(mended(row))
+        return setup_of(mended(row))
     except JoulecastError:
         return None
+
+
+def _recorded(row: Mapping[str, Any], setup: Setup, percent: Percent = frozenset()) -> Run:
+    """The run of `setup` that a row records; `percent`: columns of a source that are percent."""
     energy_j, samples_per_s = (
         number(row.get("energy_per_sample_j")),
         number(row.get("samples_per_s")),
     )
     power_w = number(row.get("avg_power_w"))
-    variant = text(row.get("variant"))
+    variant, source = text(row.get("variant")), text(row.get("source"))
     samples: float | None = 1.0
     duration_s = 1 / samples_per_s if samples_per_s else None
     if text(row.get("duration_scope")) == "per_epoch" and not (samples_per_s or energy_j):
@@ -357,8 +401,9 @@ def run_of(row: Mapping[str, Any]) -> Run | None:
             duration_s=duration_s,
             samples=samples,
             power_w={setup.scope: power_w} if power_w else {},
+            **sides_of(row, source, percent),
         ),
-        source=text(row.get("source")),
+        source=source,
         model_group=text(row.get("model_group")) or text(row.get("model")),
         model_family=text(row.get("model_family")) or text(row.get("model")),
         hardware_id=text(row.get("hardware_id")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def resized(a: Architecture, input_shape: tuple[int, ...]) -> Architecture:
     )
 
 
+@lru_cache(maxsize=1024)
 def _extent(shape: tuple[int, ...]) -> float:
     """Pixels of an image (c, h, w), voxels of a volume (c, d, h, w), or tokens (n,)."""
     spatial = shape[1:] if len(shape) >= 3 else shape[:1]
@@ -107,7 +109,8 @@ def nearest(
     pool = list(entries)
     same = [a for a in pool if a.domain == domain] or pool
     if input_shape:
-        like = [a for a in same if 0.25 <= _extent(a.input_shape) / _extent(input_shape) <= 4]
+        own = _extent(input_shape)
+        like = [a for a in same if 0.25 <= _extent(a.input_shape) / own <= 4]
         same = like or same
 
     def distance(a: Architecture) -> float:

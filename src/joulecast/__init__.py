@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from joulecast.api import estimate, predict_table, train
+    from joulecast.api_analyse import analyse
     from joulecast.api_compare import compare
     from joulecast.api_plan import plan
     from joulecast.api_serving import estimate_serving
@@ -48,6 +49,7 @@ __all__ = [
     "Setup",
     "Workload",
     "__version__",
+    "analyse",
     "compare",
     "epochs_until",
     "estimate",
@@ -63,6 +65,7 @@ __all__ = [
 
 _HOMES = {
     "joulecast.api": ("estimate", "predict_table", "train"),
+    "joulecast.api_analyse": ("analyse",),
     "joulecast.api_compare": ("compare",),
     "joulecast.api_plan": ("plan",),
     "joulecast.api_serving": ("estimate_serving",),

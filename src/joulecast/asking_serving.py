@@ -26,6 +26,7 @@ _ENGINE_SPELLINGS = {
     "hf": "transformers",
     "llamacpp": "llama.cpp",
     "llama-cpp": "llama.cpp",
+    "ollama": "llama.cpp",
     "deepspeed-mii": "mii",
 }
 _PRECISIONS = {
@@ -140,7 +141,7 @@ def _engine_named(spelling: str) -> tuple[str, tuple[str, ...]]:
     if name in ENGINES:
         return name, ()
     near = ", ".join(nearest_names(name, ENGINES))
-    return name, (f"unknown engine '{spelling}', answered as vllm. Nearest: {near}",)
+    return "vllm", (f"unknown engine '{spelling}', answered as vllm. Nearest: {near}",)
 
 
 def setup_asked(
@@ -237,6 +238,8 @@ def _doubts(setup: Setup) -> tuple[str, ...]:
         known = {"fp64", "fp32", "int4", "fp4", *device.peak_flops_per_s}
         if precision not in known:
             out.append(f"{device.name} has no {precision} arithmetic: weights kept so, widened")
+    if setup.scope == "wall":
+        out.append("the wall of a server is counted as its GPUs, CPUs and DRAM: none was measured")
     if setup.architecture.uncounted:
         said = ", ".join(setup.architecture.uncounted[:4])
         out.append(f"not counted in {setup.architecture.name}: {said}")

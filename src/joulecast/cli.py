@@ -250,6 +250,12 @@ def _plan(ask: argparse.Namespace) -> int:
     return ANSWERED
 
 
+def _analyse(ask: argparse.Namespace) -> int:
+    from joulecast.command_analyse import run
+
+    return run(ask)
+
+
 def _sweep(ask: argparse.Namespace) -> int:
     from joulecast.command_sweep import run
 
@@ -282,6 +288,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "estimate": _ask,
     "profile": _profile,
     "doctor": _doctor,
+    "analyse": _analyse,
     "sweep": _sweep,
     "compare": _compare,
     "plan": _plan,

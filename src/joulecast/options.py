@@ -199,11 +199,13 @@ def joulecast_parser() -> Parser:
         listing = verbs.add_parser(verb, help=f"all known {what}", allow_abbrev=False)
         listing.add_argument("--json", action="store_true", help="as one JSON object")
     verbs.add_parser("version", help="print the version", allow_abbrev=False)
+    from joulecast.options_analyse import add_analyse
     from joulecast.options_compare import add_compare
     from joulecast.options_profile import add_verbs
     from joulecast.options_serving import add_plan
     from joulecast.options_sweep import add_sweep
 
+    add_analyse(verbs)
     add_sweep(verbs)
     add_compare(verbs)
     add_plan(verbs)

@@ -169,9 +169,10 @@ def _units(answer: Estimate | ServingEstimate) -> dict[str, float]:
     w = answer.workload
     if w is None:
         return {"run": 1.0}
-    if w.serving is None:
+    per_request_j = getattr(answer, "energy_per_request_j", None)
+    if w.serving is None or per_request_j is None:
         return {"run": 1.0, "epoch": w.epochs, "sample": w.samples * w.epochs}
-    requests = answer.energy_j / answer.energy_per_request_j
+    requests = answer.energy_j / per_request_j
     return {"request": requests, "1k-tokens": requests * w.serving.output_tokens / 1000}
 
 

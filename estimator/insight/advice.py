@@ -1,0 +1,255 @@
+"""The papers' recommendations (their section 7), computed: each stands on figures of these runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from joulecast.core.insight import Advice
+from joulecast.core.units import format_si
+from joulecast.estimator.insight.advice_gaps import gaps
+from joulecast.estimator.insight.advice_servers import of_servers
+from joulecast.estimator.insight.configurations import coded, joined
+from joulecast.estimator.insight.correlations import POOLED, known
+from joulecast.estimator.insight.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from joulecast.core.insight import Correlation, Knee, PhaseRatio
+    from joulecast.estimator.insight.frame import Frame
+
+    Array = NDArray[np.float64]
+    Places = NDArray[np.intp]
+
+POINTS = 0.02
+"""Accuracy that counts as comparable: two points below the best."""
+USUAL_BATCH = 128.0
+"""The papers' batch size."""
+_WORTH = 0.01
+_RANKED = 0.5
+_BEFORE_A_RUN = ("macs_param", "model_size_to_ram", "parameters")
+_SETTING = ("model", "machine", "task", "precision", "framework", "dataset", "optimiser", "variant")
+
+
+def advice(
+    frame: Frame,
+    scope: str,
+    phases: Sequence[PhaseRatio],
+    knees: Sequence[Knee],
+    correlations: Sequence[Correlation],
+) -> tuple[Advice, ...]:
+    """What these runs advise, nothing that they do not show; energies are of `scope`.
+
+    Parameters
+    ----------
+    frame : one row per configuration.
+    """
+    seen = known(frame, scope)
+    found = [
+        *_network(seen, scope),
+        *_rank(correlations, scope),
+        *_batch(seen, scope),
+        *_limit(seen, scope),
+        *_saturation(frame, knees),
+        *_phase(phases),
+        *of_servers(seen, scope),
+        *gaps(frame, scope),
+    ]
+    return tuple(found)
+
+
+def _network(frame: Frame, scope: str) -> Iterator[Advice]:
+    """The network of least energy among those nearly as accurate as the best."""
+    frame = frame.where(np.isfinite(frame.number["accuracy"]))
+    best: tuple[int, Frame] | None = None
+    for task in ("infer", "train"):
+        part = frame.where(frame.text["task"] == task)
+        for places in settings(part, ("machine", "dataset"), ()):
+            group = _cheapest_of_each(part.where(places), scope)
+            if len(group) > 1 and (best is None or len(group) > best[0]):
+                best = (len(group), group)
+        if best is not None:
+            break
+    if best is None:
+        return
+    group = best[1]
+    energy_j, accuracy = group.number[f"energy_per_sample_{scope}_j"], group.number["accuracy"]
+    top = int(np.argmax(accuracy))
+    near = np.flatnonzero(accuracy >= accuracy[top] - POINTS)
+    pick = int(near[np.argmin(energy_j[near])])
+    saved = 1 - float(energy_j[pick] / energy_j[top])
+    where = f"on {group.text['machine'][pick]} ({group.text['task'][pick]})"
+    if saved < _WORTH:
+        text = (
+            f"{group.text['model'][top]} {where} is the most accurate ({accuracy[top]:.1%}) and "
+            f"no network within {100 * POINTS:g} points of it needs less energy"
+        )
+        yield Advice("model", text)
+        return
+    text = (
+        f"{group.text['model'][pick]} {where} needs {saved:.0%} less energy per sample than "
+        f"{group.text['model'][top]} for {100 * float(accuracy[top] - accuracy[pick]):.1f} points "
+        f"of accuracy ({accuracy[pick]:.1%} against {accuracy[top]:.1%})"
+    )
+    yield Advice("model", text, saved)
+
+
+def _cheapest_of_each(part: Frame, scope: str) -> Frame:
+    """The configuration of least energy of each network."""
+    energy_j = part.number[f"energy_per_sample_{scope}_j"]
+    order = np.argsort(energy_j, kind="stable")
+    models = coded(part.text["model"][order])
+    _, first = np.unique(models, return_index=True)
+    return part.where(order[first])
+
+
+def settings(
+    frame: Frame, texts: Sequence[str], numbers: Sequence[str]
+) -> Iterator[NDArray[np.intp]]:
+    """Places of the runs that agree in `texts` and `numbers`."""
+    if not len(frame):
+        return
+    key = joined(
+        [coded(frame.text[n]) for n in texts] + [coded(frame.number[n]) for n in numbers],
+    )
+    order = np.argsort(key, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(key[order])) + 1)
+
+
+def _rank(correlations: Sequence[Correlation], scope: str) -> Iterator[Advice]:
+    """The figure known before a run that ranks networks best by energy, on every machine."""
+    ranked: dict[str, list[Correlation]] = {}
+    for c in correlations:
+        own = c.target == scope and c.group != POOLED and c.task == "infer"
+        if own and c.metric in _BEFORE_A_RUN and c.spearman_low is not None:
+            ranked.setdefault(c.metric, []).append(c)
+    sure = {
+        metric: rows
+        for metric, rows in ranked.items()
+        if min((c.spearman_low or -1.0) for c in rows) > _RANKED
+    }
+    if not sure:
+        return
+    metric, rows = max(sure.items(), key=lambda item: min(c.spearman or -1.0 for c in item[1]))
+    rho = sorted(c.spearman for c in rows if c.spearman is not None)
+    span = f"{rho[0]:.2f}" if len(rho) == 1 else f"{rho[0]:.2f} to {rho[-1]:.2f}"
+    text = (
+        f"rank networks by {metric} before measuring any: its rank correlation with the energy of "
+        f"inference is {span} on {counted(len(rows), 'machine')}"
+    )
+    yield Advice("metric", text)
+
+
+def _batch(frame: Frame, scope: str) -> Iterator[Advice]:
+    """The batch size of least energy per sample, and what it saves."""
+    found = []
+    part = frame.where(frame.text["task"] != "serve")
+    for places in settings(part, _SETTING, ("limit_w", "n_gpus", "macs")):
+        group = part.where(places)
+        sizes = group.number["batch_size"]
+        if len(np.unique(sizes)) < 3:
+            continue
+        energy_j = group.number[f"energy_per_sample_{scope}_j"]
+        best = int(np.argmin(energy_j))
+        usual = np.flatnonzero(sizes == USUAL_BATCH)
+        other = int(usual[0]) if len(usual) else int(np.argmax(energy_j))
+        found.append((1 - float(energy_j[best] / energy_j[other]), group, best, other))
+    if not found:
+        return
+    saved, group, best, other = max(found, key=lambda one: one[0])
+    named = f"{group.text['model'][best]} on {group.text['machine'][best]}"
+    size, energy_j = group.number["batch_size"], group.number[f"energy_per_sample_{scope}_j"]
+    each = format_si(float(energy_j[best]), "J")
+    task = group.text["task"][best]
+    if saved < _WORTH:
+        text = f"batch {USUAL_BATCH:g} is as good as any measured size, by {_WORTH:.0%} of energy"
+        yield Advice("batch", text)
+        return
+    text = (
+        f"{named} ({task}) needs least energy at batch {size[best]:g}: {each} per sample, "
+        f"{saved:.0%} less than at {size[other]:g}"
+    )
+    if len(found) > 1:
+        middle = float(np.median([one[0] for one in found]))
+        text += f"; over {len(found)} such series the best size saves {middle:.0%} in the median"
+    yield Advice("batch", text, saved)
+
+
+def _limit(frame: Frame, scope: str) -> Iterator[Advice]:
+    """The power limit of least energy, what it saves and how much slower it is."""
+    found = []
+    part = frame.where(np.isfinite(frame.number["limit_w"]))
+    numbers = ("batch_size", "n_gpus", "macs", "rate_rps", "concurrency")
+    for places in settings(part, _SETTING, numbers):
+        group = part.where(places)
+        limits = group.number["limit_w"]
+        if len(np.unique(limits)) < 2:
+            continue
+        energy_j, sample_s = group.number[f"energy_per_sample_{scope}_j"], group.number["sample_s"]
+        best, full = int(np.argmin(energy_j)), int(np.argmax(limits))
+        saved = 1 - float(energy_j[best] / energy_j[full])
+        found.append((saved, group, best, full, float(sample_s[best] / sample_s[full] - 1)))
+    if not found:
+        return
+    order = sorted(found, key=lambda one: one[0])
+    saved, group, best, full, slower = order[len(order) // 2]
+    limits = group.number["limit_w"]
+    if saved < _WORTH:
+        text = f"a lower power limit saves less than {_WORTH:.0%} in the median of these series"
+        yield Advice("power-limit", text)
+        return
+    pace = f"{slower:.0%} slower" if slower > 0 else "no slower"
+    text = (
+        f"{group.text['model'][best]} on {group.text['machine'][best]} needs {saved:.0%} less "
+        f"energy at a power limit of {limits[best]:g} W than at {limits[full]:g} W"
+        f"{', ' + pace if np.isfinite(slower) else ''}"
+    )
+    if len(found) > 1:
+        text += f" (the middle one of {len(found)} such series)"
+    yield Advice("power-limit", text, saved)
+
+
+def _saturation(frame: Frame, knees: Sequence[Knee]) -> Iterator[Advice]:
+    """The run nearest to the knee of its machine without passing it."""
+    for knee in knees:
+        if knee.knee_util_frac is None or knee.knee_power_w is None:
+            continue
+        part = frame.where(frame.text["machine"] == knee.machine)
+        util = part.number["gpu_util_frac"]
+        below = np.flatnonzero(util <= knee.knee_util_frac)
+        if not len(below):
+            continue
+        nearest = int(below[np.argmax(util[below])])
+        beyond = float((util > knee.knee_util_frac).sum()) / max(int(np.isfinite(util).sum()), 1)
+        text = (
+            f"on {knee.machine} GPU power stops rising at {knee.knee_util_frac:.0%} utilisation "
+            f"({knee.knee_power_w:.0f} W); {beyond:.0%} of the runs are beyond. Place work just "
+            f"below, as {part.text['model'][nearest]} at batch "
+            f"{part.number['batch_size'][nearest]:g} ({util[nearest]:.0%})"
+        )
+        yield Advice("saturation", text)
+        return
+
+
+def _phase(phases: Sequence[PhaseRatio]) -> Iterator[Advice]:
+    """Training over inference: how many passes of inference an epoch is worth."""
+    if not phases:
+        return
+    times = np.array([p.time_ratio for p in phases])
+    energies = np.array([p.energy_ratio for p in phases if p.energy_ratio is not None])
+    networks = counted(len({p.model for p in phases}), "network")
+    text = (
+        f"training takes {np.median(times):.1f} x the time of inference per sample "
+        f"({times.min():.1f} to {times.max():.1f}, {networks})"
+    )
+    if len(energies):
+        middle = float(np.median(energies))
+        text += (
+            f" and {middle:.1f} x its energy: 100 epochs of training weigh as much as "
+            f"{100 * middle:,.0f} passes of inference over as many samples"
+        )
+    yield Advice("phase", text)

@@ -1,0 +1,106 @@
+"""GPU utilisation against GPU power, and where power stops rising with it (papers' Fig. 4)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from joulecast.core.insight import Knee
+from joulecast.estimator.insight.correlate import known_pairs, spearman_of
+from joulecast.estimator.insight.correlations import by_size
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from joulecast.estimator.insight.frame import Frame
+
+    Array = NDArray[np.float64]
+
+LEAST_RUNS = 8
+LEAST_BESIDE = 3
+"""Runs that have to lie on either side of a knee."""
+CLEARLY = 6.0
+"""Difference of BIC from which the evidence counts as strong (Kass and Raftery 1995)."""
+_CANDIDATES = 200
+_FLAT_W = 1e-9
+
+
+def knees(frame: Frame) -> tuple[Knee, ...]:
+    """The knee of every machine that knows both figures, that with most runs first.
+
+    Training and inference are taken together. Where power limits differ, the runs at the most
+    frequent one count: a lower limit makes a knee of its own.
+    """
+    both = np.isfinite(frame.number["gpu_util_frac"]) & np.isfinite(frame.number["power_gpu_w"])
+    frame = frame.where(both)
+    found = []
+    for machine, places in by_size(frame).items():
+        part = at_one_limit(frame.where(places))
+        found.append(knee_of(machine, part.number["gpu_util_frac"], part.number["power_gpu_w"]))
+    return tuple(found)
+
+
+def at_one_limit(part: Frame) -> Frame:
+    """The runs at the most frequent power limit and number of GPUs."""
+    for name in ("n_gpus", "limit_w"):
+        values, counts = np.unique(part.number[name], return_counts=True)
+        if len(values) > 1:
+            usual = values[np.argmax(counts)]
+            part = part.where((part.number[name] == usual) | (np.isnan(usual)))
+    return part
+
+
+def knee_of(machine: str, util_frac: Array, power_w: Array) -> Knee:
+    """The knee of one machine.
+
+    Power = a + b x min(utilisation, knee), b > 0, by least squares over candidate knees. It is told
+    only if the Bayesian information criterion prefers it to the straight line by `CLEARLY`.
+
+    Parameters
+    ----------
+    util_frac : (n,), 0..1. power_w : (n,), watts of the GPUs.
+    """
+    x, y = known_pairs(util_frac, power_w)
+    n, rank = len(x), spearman_of(x, y)
+    if n < LEAST_RUNS:
+        reason = f"{n} runs know utilisation and power: at least {LEAST_RUNS} are needed"
+        return Knee(machine, n, rank.value, reason=reason)
+    if rank.value is None:
+        return Knee(machine, n, None, reason=rank.reason.replace("the energy", "power"))
+    fitted = [(*_fit(np.minimum(x, k), y), k) for k in _candidates(x)]
+    rising = [fit for fit in fitted if fit[2] > 0]
+    if not rising:
+        return Knee(machine, n, rank.value, reason="power does not rise with utilisation")
+    left, intercept_w, slope_w, knee = min(rising)
+    gain = _bic(_fit(x, y)[0], n, 2) - _bic(left, n, 3)
+    if gain < CLEARLY:
+        reason = "no knee: a straight line fits as well"
+        return Knee(machine, n, rank.value, reason=reason)
+    return Knee(machine, n, rank.value, float(knee), float(intercept_w + slope_w * knee))
+
+
+def _candidates(x: Array) -> Array:
+    """Utilisations with enough runs on either side, (m,)."""
+    ordered = np.sort(x)
+    low, high = ordered[LEAST_BESIDE - 1], ordered[-LEAST_BESIDE]
+    inside = np.unique(x[(x >= low) & (x <= high)])
+    if len(inside) > _CANDIDATES:
+        inside = np.quantile(inside, np.linspace(0, 1, _CANDIDATES))
+    between = np.linspace(low, high, _CANDIDATES) if high > low else ordered[:0]
+    return np.unique(np.concatenate([inside, between]))
+
+
+def _fit(x: Array, y: Array) -> tuple[float, float, float]:
+    """Squares left over, intercept and slope of the straight line, by least squares."""
+    dx, dy = x - x.mean(), y - y.mean()
+    spread = float((dx**2).sum())
+    slope = float((dx * dy).sum()) / spread if spread > 0 else 0.0
+    rest = float(((dy - slope * dx) ** 2).sum())
+    return rest, float(y.mean()) - slope * float(x.mean()), slope
+
+
+def _bic(rest: float, n: int, parameters: int) -> float:
+    """Bayesian information criterion of a fit with normal errors."""
+    return n * math.log(max(rest / n, _FLAT_W)) + parameters * math.log(n)

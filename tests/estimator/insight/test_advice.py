@@ -1,0 +1,125 @@
+"""Recommendations rest on the runs: each figure by hand, none without its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from joulecast.core.insight import Advice, Correlation, Knee, PhaseRatio
+from joulecast.estimator.insight.advice import advice
+from joulecast.estimator.insight.frame import frame_of
+from tests.fakes.insight_runs import burst, run
+
+if TYPE_CHECKING:
+    from joulecast.core.records import Run
+
+
+def told(
+    runs: list[Run],
+    phases: tuple[PhaseRatio, ...] = (),
+    knees: tuple[Knee, ...] = (),
+    correlations: tuple[Correlation, ...] = (),
+) -> dict[str, list[Advice]]:
+    """Advice by kind."""
+    found: dict[str, list[Advice]] = {}
+    for one in advice(frame_of(runs), "gpu", phases, knees, correlations):
+        found.setdefault(one.kind, []).append(one)
+    return found
+
+
+def test_the_cheapest_of_the_nearly_best_networks() -> None:
+    """One point of accuracy for half the energy; what is cheaper but worse does not count."""
+    runs = [
+        run("best", accuracy=0.91, sample_j=0.10),
+        run("near", accuracy=0.90, sample_j=0.05),
+        run("poor", accuracy=0.70, sample_j=0.01),
+    ]
+    (one,) = told(runs)["model"]
+    assert one.saves_frac == pytest.approx(0.5)
+    assert one.text.startswith("near on hc (infer) needs 50% less energy per sample than best")
+    assert "1.0 points" in one.text
+    assert told([replace_energy(r, 0.1) for r in runs[:2]])["model"][0].saves_frac is None
+
+
+def replace_energy(one: Run, sample_j: float) -> Run:
+    """The run at another energy per sample."""
+    measured = replace(one.measurement, energy_j={"gpu": 1000 * sample_j})
+    return replace(one, measurement=measured)
+
+
+def test_the_best_batch_size_against_the_papers() -> None:
+    """Against 128 where it was measured, else against the costliest."""
+    runs = [run(batch=b, sample_j=j) for b, j in ((32, 0.05), (128, 0.02), (512, 0.015))]
+    (one,) = told(runs)["batch"]
+    assert one.saves_frac == pytest.approx(0.25)
+    assert "least energy at batch 512: 15 mJ per sample, 25% less than at 128" in one.text
+    (other,) = told([runs[0], runs[2], run(batch=64, sample_j=0.03)])["batch"]
+    assert other.saves_frac == pytest.approx(0.7)
+    assert "batch" not in told(runs[:2])
+
+
+def test_the_best_power_limit_and_its_price_in_time() -> None:
+    """A quarter less energy, a tenth slower."""
+    full = run(limit_w=300.0, sample_j=0.04, sample_s=1e-4)
+    low = run(limit_w=200.0, sample_j=0.03, sample_s=1.1e-4)
+    (one,) = told([full, low])["power-limit"]
+    assert one.saves_frac == pytest.approx(0.25)
+    assert "200 W than at 300 W, 10% slower" in one.text
+    assert "power-limit" not in told([full])
+
+
+def test_work_just_below_the_knee() -> None:
+    """The run nearest to it that does not pass it."""
+    runs = [run("idle", util=0.3), run("near", util=0.84), run("beyond", util=0.99)]
+    (one,) = told(runs, knees=(Knee("hc", 3, 0.9, 0.85, 250.0),))["saturation"]
+    assert "as near at batch 128 (84%)" in one.text
+    assert "33% of the runs are beyond" in one.text
+    assert "saturation" not in told(runs, knees=(Knee("hc", 3, 0.9),))
+
+
+def test_phases_in_passes_of_inference() -> None:
+    """100 epochs at 3 x the energy are 300 passes."""
+    ratios = (PhaseRatio("a", "hc", 2.0, 3.0), PhaseRatio("b", "hc", 4.0, None))
+    (one,) = told([run()], phases=ratios)["phase"]
+    assert "3.0 x the time" in one.text
+    assert "(2.0 to 4.0, 2 networks)" in one.text
+    assert "300 passes" in one.text
+
+
+def test_a_rank_is_told_only_if_it_holds_on_every_machine() -> None:
+    """Its lower bound above 0.5 everywhere."""
+    sure = Correlation("macs_param", "gpu", "hc", "infer", 16, 0.9, 0.73, 0.96)
+    (one,) = told([run()], correlations=(sure,))["metric"]
+    assert "0.90 on 1 machine" in one.text
+    doubtful = replace(sure, group="other", spearman=0.6, spearman_low=0.1)
+    assert "metric" not in told([run()], correlations=(sure, doubtful))
+
+
+def test_servers_near_saturation_and_of_their_size() -> None:
+    """A rate at which the queue grows is no advice, however cheap."""
+    runs = [burst("small", r, 100 / r) for r in (1.0, 2.0, 4.0)]
+    runs += [burst("small", 8.0, 10.0, saturated=True)]
+    runs += [burst("large", r, 800 / r, params=70e9) for r in (1.0, 4.0)]
+    rate, size = told(runs)["serving"]
+    assert rate.saves_frac == pytest.approx(0.75)
+    assert "at 4 per second, 75% less than at 1" in rate.text
+    assert "large needs 8.0 x the energy per request of small at 1 per second" in size.text
+
+
+def test_what_to_measure_next() -> None:
+    """Modelled energies, unknown parts of the machine, accuracy and utilisation."""
+    runs = [run(energy_source="tdp-model"), run("other")]
+    texts = " ".join(one.text for one in told(runs)["measure"])
+    assert "50% of the gpu energies are modelled" in texts
+    assert "do not know the energy of cpu and dram" in texts
+    assert "no run knows its accuracy" in texts
+    assert "utilisation" in texts
+    predicted = [replace(r, source="predicted") for r in runs]
+    assert "no run is measured" in told(predicted)["measure"][0].text
+
+
+def test_one_run_advises_no_choice() -> None:
+    """What is left is what to measure."""
+    assert set(told([run()])) == {"measure"}

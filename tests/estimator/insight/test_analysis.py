@@ -1,0 +1,119 @@
+"""The whole of a set: scopes, notices, and sets from which nothing follows."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from joulecast.core.errors import BadInput
+from joulecast.estimator.insight import selection
+from joulecast.estimator.insight.analysis import analysis
+from tests.fakes.insight_runs import burst, run
+
+if TYPE_CHECKING:
+    from joulecast.core.records import Run
+
+
+def several(**other: object) -> list[Run]:
+    """Eight networks in both phases."""
+    return [
+        run(f"n{i}", macs=i * 1e8, task=task, sample_j=i * 0.01 * f, sample_s=i * 1e-4 * f, **other)  # type: ignore[arg-type]
+        for i in range(1, 9)
+        for task, f in (("train", 3), ("infer", 1))
+    ]
+
+
+def test_counts_and_scopes() -> None:
+    """Runs of two scopes and some without: the scope that most know is the main one."""
+    bare = run("bare", sample_j=None)
+    shown = analysis([*several(), *several(scope="wall")[:4], bare])
+    assert (shown.runs, shown.models, shown.machines) == (21, 9, ("hc",))
+    assert shown.scopes == {"gpu": 16, "wall": 4}
+    assert {c.target for c in shown.correlations} == {"gpu", "wall"}
+    assert any("5 of 21 runs do not know the gpu energy" in n for n in shown.notices)
+    only = analysis([*several(), *several(scope="wall")[:4]], "wall")
+    assert {c.target for c in only.correlations} == {"wall"}
+
+
+def test_it_survives_json() -> None:
+    """Plain values, no NaN."""
+    shown = analysis([*several(accuracy=0.9, util=0.6), burst()])
+    text = json.dumps(shown.to_dict(), allow_nan=False)
+    assert json.loads(text)["runs"] == 17
+
+
+def test_an_empty_set_and_one_without_energies_are_refused() -> None:
+    """Each says what to do."""
+    with pytest.raises(BadInput, match="no runs to analyse"):
+        analysis([])
+    with pytest.raises(BadInput, match="none of the runs knows an energy"):
+        analysis([run(sample_j=None)])
+    with pytest.raises(BadInput, match=r"scope 'dram'.*gpu \(1\)"):
+        analysis([run()], "dram")
+    with pytest.raises(BadInput, match="unknown scope 'cloud'"):
+        analysis([run()], "cloud")
+
+
+def test_one_network_says_that_nothing_can_be_compared() -> None:
+    """At several batch sizes."""
+    shown = analysis([run(batch=b, sample_j=1 / b) for b in (8, 16, 32, 64)])
+    assert any("one network only (net)" in n for n in shown.notices)
+
+
+def test_a_single_run_is_answered() -> None:
+    """With nothing but reasons."""
+    shown = analysis([run()])
+    assert all(c.spearman is None and c.reason for c in shown.correlations)
+    assert all(s.reason for s in shown.selections)
+
+
+def test_non_finite_values_are_left_out_and_counted() -> None:
+    """One energy of NaN, one duration of infinity."""
+    one, two = run("x"), run("y")
+    broken = [
+        replace(one, measurement=replace(one.measurement, energy_j={"gpu": math.nan})),
+        replace(two, measurement=replace(two.measurement, duration_s=math.inf)),
+    ]
+    shown = analysis([*several(), *broken])
+    assert shown.scopes["gpu"] == 17
+    assert any("not finite: 2 values" in n for n in shown.notices)
+
+
+def test_inference_takes_the_accuracy_that_training_reached() -> None:
+    """So that overall_efficiency is known in inference as in the papers."""
+    runs = several(util=0.5)
+    runs = [
+        r if r.setup.workload.task == "infer" else run(
+            r.setup.architecture.name, macs=r.setup.architecture.macs, task="train", accuracy=0.8,
+        )
+        for r in runs
+    ]  # fmt: skip
+    found = {(c.metric, c.task): c for c in analysis(runs).correlations if c.target == "gpu"}
+    assert found["overall_efficiency", "infer"].n == 8
+
+
+def test_without_sklearn_the_rest_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notice names the command."""
+    monkeypatch.setattr(selection, "find_spec", lambda _name: None)
+    shown = analysis(several())
+    assert shown.selections == ()
+    assert shown.correlations
+    assert any("joulecast[train]" in n for n in shown.notices)
+
+
+def test_how_it_was_measured_is_said() -> None:
+    """Modelled energies, predictions, flagged and unfinished runs."""
+    runs = several()
+    runs[0] = run("n1", task="train", energy_source="tdp-model")
+    runs[1] = replace(runs[1], source="predicted")
+    runs[2] = replace(runs[2], quality_flag="coarse meter")
+    runs[3] = replace(runs[3], quality_flag="tier_A", status="interrupted")
+    said = " ".join(analysis(runs).notices)
+    assert "1 of 16 runs are predictions" in said
+    assert "7% of the measured runs' gpu energies are modelled" in said
+    assert "coarse meter, ...): 1 run," in said
+    assert "not finished: 1 run," in said

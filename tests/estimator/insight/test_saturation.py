@@ -1,0 +1,55 @@
+"""Knees of curves whose knee is known, and curves that have none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from joulecast.estimator.insight.frame import frame_of
+from joulecast.estimator.insight.saturation import knee_of, knees
+from tests.fakes.insight_runs import run
+
+
+def hinge(knee: float, n: int = 40, noise_w: float = 3.0, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Utilisations and watts that rise by 300 W up to `knee` and stay."""
+    draw = np.random.default_rng(seed)
+    util = draw.uniform(0.1, 1.0, n)
+    return util, 50 + 300 * np.minimum(util, knee) + draw.normal(0, noise_w, n)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0.35, 0.8), st.integers(0, 1000))
+def test_a_knee_is_found_where_it_is(knee: float, seed: int) -> None:
+    """Within 4 points of utilisation and 8 W."""
+    found = knee_of("m", *hinge(knee, seed=seed))
+    assert found.knee_util_frac == pytest.approx(knee, abs=0.04)
+    assert found.knee_power_w == pytest.approx(50 + 300 * knee, abs=8)
+
+
+def test_a_straight_line_has_none() -> None:
+    """In 40 noisy lines hardly one knee is told."""
+    told = [knee_of("m", *hinge(2.0, noise_w=15.0, seed=s)).knee_util_frac for s in range(40)]
+    assert sum(k is not None for k in told) <= 1
+    assert "straight line" in knee_of("m", *hinge(2.0, noise_w=15.0)).reason
+
+
+def test_falling_power_and_few_runs_have_none() -> None:
+    """Each with its reason."""
+    util = np.linspace(0.1, 1, 20)
+    assert "does not rise" in knee_of("m", util, 300 - 100 * util).reason
+    assert "at least 8" in knee_of("m", util[:5], util[:5]).reason
+    flat = knee_of("m", np.full(20, 0.5), util)
+    assert flat.spearman is None
+    assert flat.reason
+
+
+def test_other_power_limits_are_left_out() -> None:
+    """A capped series would be a knee of its own."""
+    free = [run(f"n{i}", util=i / 20, sample_j=1e-4 * (50 + 200 * i / 20)) for i in range(1, 21)]
+    capped = [run(f"n{i}", util=i / 20, sample_j=1e-4 * 90, limit_w=90.0) for i in range(10, 21)]
+    (found,) = knees(frame_of([*free, *capped]))
+    assert (found.machine, found.n) == ("hc", 20)
+    assert found.spearman == pytest.approx(1.0)
+    assert found.knee_util_frac is None
