@@ -42,9 +42,7 @@ def life_cycle(
         For shares that are not three positive numbers, or a negative volume.
     """
     if len(shares) != len(PHASES) or not all(0 < share < float("inf") for share in shares):
-        message = (
-            f"the life cycle takes three shares above 0 such as 10:20:70, not {shares}"
-        )
+        message = f"the life cycle takes three shares above 0 such as 10:20:70, not {shares}"
         raise BadInput(message)
     if requests is not None and not 0 <= requests < float("inf"):
         message = f"a number of requests is 0 or more, not {requests}"
