@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from joulecast.api_analyse import analyse
     from joulecast.api_compare import compare
     from joulecast.api_plan import plan
+    from joulecast.api_report import report
     from joulecast.api_serving import estimate_serving
     from joulecast.api_sweep import sweep
     from joulecast.core.errors import JoulecastError
@@ -59,6 +60,7 @@ __all__ = [
     "extrapolate_trace",
     "plan",
     "predict_table",
+    "report",
     "sweep",
     "train",
 ]
@@ -68,6 +70,7 @@ _HOMES = {
     "joulecast.api_analyse": ("analyse",),
     "joulecast.api_compare": ("compare",),
     "joulecast.api_plan": ("plan",),
+    "joulecast.api_report": ("report",),
     "joulecast.api_serving": ("estimate_serving",),
     "joulecast.api_sweep": ("sweep",),
     "joulecast.core.errors": ("JoulecastError",),

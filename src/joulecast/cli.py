@@ -256,6 +256,12 @@ def _analyse(ask: argparse.Namespace) -> int:
     return run(ask)
 
 
+def _report(ask: argparse.Namespace) -> int:
+    from joulecast.command_report import run
+
+    return run(ask)
+
+
 def _sweep(ask: argparse.Namespace) -> int:
     from joulecast.command_sweep import run
 
@@ -289,6 +295,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "profile": _profile,
     "doctor": _doctor,
     "analyse": _analyse,
+    "report": _report,
     "sweep": _sweep,
     "compare": _compare,
     "plan": _plan,

@@ -202,10 +202,12 @@ def joulecast_parser() -> Parser:
     from joulecast.options_analyse import add_analyse
     from joulecast.options_compare import add_compare
     from joulecast.options_profile import add_verbs
+    from joulecast.options_report import add_report
     from joulecast.options_serving import add_plan
     from joulecast.options_sweep import add_sweep
 
     add_analyse(verbs)
+    add_report(verbs)
     add_sweep(verbs)
     add_compare(verbs)
     add_plan(verbs)

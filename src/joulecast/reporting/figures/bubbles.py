@@ -1,0 +1,133 @@
+"""Utilisation against power, the bubble as large as the memory in use (the papers' Figure 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from joulecast.estimator.serving.metrics import spearman
+from joulecast.reporting.figures import Drawn, table
+from joulecast.reporting.figures._bars import MOST_MACHINES, basis_of
+from joulecast.reporting.points import positive
+from joulecast.reporting.words import counted, gigabytes, percent, readable, watts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from joulecast.core.insight import Knee
+    from joulecast.reporting.canvas import Canvas
+    from joulecast.reporting.material import Material
+    from joulecast.reporting.points import Point
+
+PLACE = 40
+TITLE = "GPU utilisation, power and memory"
+_COLOURS = {"train": "c1", "infer": "c2", "serve": "c4"}
+_MOST = 400
+"""Bubbles of a panel."""
+
+
+def missing(material: Material) -> str:
+    """Why the runs do not suffice."""
+    return "" if _points(material) else "no run knows both the utilisation and the power of a GPU"
+
+
+def draw(material: Material, canvas: Canvas) -> Drawn:
+    """Bubbles, a panel per machine; a line at the knee where power stops rising."""
+    points = _points(material)
+    machines = [m for m in material.machines if any(p.machine == m for p in points)]
+    knees = {k.machine: k for k in material.analysis.knees} if material.analysis else {}
+    panels = machines[:MOST_MACHINES]
+    figure, axes = canvas.panels(panels, 2.5)
+    largest = max((p.mem_used_bytes or 0.0 for p in points), default=0.0) or 1.0
+    for ax, machine in zip(axes, panels, strict=True):
+        some = [p for p in points if p.machine == machine]
+        _draw(ax, canvas, some[:_MOST], largest)
+        _knee(ax, canvas, knees.get(machine))
+    legend: dict[str, Any] = {
+        t: canvas.dot(c, hollow=all(p.predicted for p in points if p.task == t))
+        for t, c in _COLOURS.items()
+        if any(p.task == t for p in points)
+    }
+    if len({p.predicted for p in points}) > 1:
+        legend["hollow: predicted"] = canvas.dot("muted", hollow=True)
+    canvas.legend(figure, legend)
+    rows = [
+        (
+            p.machine,
+            readable(p.model),
+            p.task,
+            percent(p.util_frac),
+            watts(p.power_w["gpu"]),
+            gigabytes(p.mem_used_bytes),
+            p.basis,
+        )
+        for p in sorted(points, key=lambda p: -p.power_w["gpu"])
+    ]
+    head = ("machine", "model", "task", "utilisation", "GPU power", "memory", "basis")
+    hidden = len(machines) - len(panels)
+    rest = f" Not drawn: {counted(hidden, 'more machine')}." if hidden else ""
+    caption = _caption(points, machines[0], knees.get(machines[0])) + rest
+    alt = f"Bubbles of {counted(len(points), 'run')}: GPU utilisation across, power upwards"
+    return Drawn(figure, caption, alt, table(head, rows), basis_of(points))
+
+
+def _points(material: Material) -> list[Point]:
+    known = material.of("train", "infer", "serve")
+    return [p for p in known if p.util_frac is not None and "gpu" in p.power_w]
+
+
+def _draw(ax: Axes, canvas: Canvas, points: list[Point], largest: float) -> None:
+    for p in points:
+        size = 18 + 260 * (p.mem_used_bytes or 0.0) / largest
+        colour = canvas.palette[_COLOURS[p.task]]
+        face = "none" if p.predicted else colour
+        ax.scatter(
+            100 * (p.util_frac or 0.0),
+            p.power_w["gpu"],
+            s=size,
+            facecolors=face,
+            edgecolors=colour,
+            alpha=0.65,
+            linewidths=1.1,
+        )
+    ax.set_xlim(-2, 106)
+    ax.set_ylim(0, 1.15 * max(p.power_w["gpu"] for p in points))
+    canvas.units(ax.yaxis, "W")
+    ax.set_xlabel("GPU utilisation, %")
+
+
+def _knee(ax: Axes, canvas: Canvas, knee: Knee | None) -> None:
+    util = positive(knee.knee_util_frac) if knee else None
+    if not util:
+        return
+    ax.axvline(100 * util, color=canvas.palette["ink"], lw=1, ls=(0, (3, 3)))
+    ax.annotate(
+        f"knee {100 * util:.0f} %",
+        (100 * util, 1.0),
+        (-4, -2),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        color=canvas.palette["ink"],
+        fontsize=8,
+    )
+
+
+def _caption(points: list[Point], machine: str, knee: Knee | None) -> str:
+    import numpy as np
+
+    own = [p for p in points if p.machine == machine]
+    util = np.array([p.util_frac or 0.0 for p in own])
+    power_w = np.array([p.power_w["gpu"] for p in own])
+    rho = spearman(util, power_w) if len(own) > 2 else None
+    text = f"{counted(len(own), 'run')} on {machine}, the bubble as large as the memory in use"
+    if rho is not None:
+        text += f"; Spearman's rank correlation of utilisation and power is {rho:+.2f}"
+    if knee and positive(knee.knee_util_frac) and positive(knee.knee_power_w):
+        text += (
+            f". Power rises up to {percent(knee.knee_util_frac)} utilisation "
+            f"({watts(knee.knee_power_w)}) and hardly beyond"
+        )
+    elif knee and knee.reason:
+        text += f". No saturation knee: {readable(knee.reason).removeprefix('no knee: ')}"
+    return text + "."

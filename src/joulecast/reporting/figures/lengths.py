@@ -1,0 +1,92 @@
+"""How long answers are, by model (the papers' Figure 11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from joulecast.reporting.figures import Drawn, table
+from joulecast.reporting.figures._bars import basis_of
+from joulecast.reporting.points import by
+from joulecast.reporting.words import counted, readable
+
+if TYPE_CHECKING:
+    from joulecast.reporting.canvas import Canvas
+    from joulecast.reporting.material import Material
+    from joulecast.reporting.points import Point
+
+PLACE = 110
+TITLE = "Length of answers"
+_MOST = 8
+_BINS = 24
+
+
+def missing(material: Material) -> str:
+    """Why the runs do not suffice."""
+    return "" if _points(material) else "no burst was measured that counted its output tokens"
+
+
+def draw(material: Material, canvas: Canvas) -> Drawn:
+    """Histogram of output tokens per request, every burst with its mean, weighted by requests."""
+    import numpy as np
+
+    points = _points(material)
+    groups = {str(k[0]): g for k, g in by(points, "model").items()}
+    kept = dict(sorted(groups.items(), key=lambda item: -len(item[1]))[:_MOST])
+    figure, (ax,) = canvas.panels([""], 2.6, columns=1)
+    every = [_tokens(p) for g in kept.values() for p in g]
+    least, most = min(every), max(every)
+    edges = np.linspace(0.8 * least if least > 0.4 * most else 0.0, 1.1 * most, _BINS + 1)
+    under = np.zeros(_BINS)
+    legend = {}
+    for i, (model, group) in enumerate(kept.items()):
+        weights = [_requests(p) for p in group]
+        count, _ = np.histogram([_tokens(p) for p in group], edges, weights=weights)
+        colour = f"c{i + 1}"
+        fill = canvas.fill(colour, hatched=False)
+        ax.bar(edges[:-1], count, 0.94 * np.diff(edges), under, align="edge", **fill)
+        under += count
+        legend[readable(model, 26)] = canvas.patch(colour)
+    ax.set_xlabel("output tokens per request, mean of a burst")
+    ax.set_ylabel("requests")
+    ax.set_ylim(0, 1.06 * max(float(under.max()), 1.0))
+    canvas.units(ax.yaxis, "")
+    canvas.legend(figure, legend)
+    rows = [
+        (readable(model), f"{len(g)}", f"{sum(map(_requests, g)):,.0f}", f"{_mean(g):,.0f}",
+         f"{min(map(_tokens, g)):,.0f} to {max(map(_tokens, g)):,.0f}")
+        for model, g in groups.items()
+    ]  # fmt: skip
+    head = ("model", "bursts", "requests", "tokens, mean", "range over bursts")
+    caption = _caption(kept)
+    hidden = len(groups) - len(kept)
+    caption += f" Not drawn: {counted(hidden, 'more model')}." if hidden else ""
+    alt = f"Histogram of the output tokens per request of {counted(len(kept), 'model')}"
+    return Drawn(figure, caption, alt, table(head, rows), basis_of(points))
+
+
+def _caption(kept: dict[str, list[Point]]) -> str:
+    longest = max(kept, key=lambda m: _mean(kept[m]))
+    shortest = min(kept, key=lambda m: _mean(kept[m]))
+    caption = f"{readable(longest)} answers with {_mean(kept[longest]):,.0f} tokens on average"
+    if longest != shortest:
+        caption += f", {readable(shortest)} with {_mean(kept[shortest]):,.0f}"
+    return f"{caption}. Records keep each burst's mean: the spread within a burst is not seen."
+
+
+def _points(material: Material) -> list[Point]:
+    return [p for p in material.of("serve") if not p.predicted and p.burst and _tokens(p)]
+
+
+def _tokens(point: Point) -> float:
+    return point.output_tokens or 0.0
+
+
+def _requests(point: Point) -> float:
+    return float(point.burst.completed) if point.burst else 1.0
+
+
+def _mean(points: list[Point]) -> float:
+    total = sum(map(_requests, points))
+    if not total:
+        return sum(map(_tokens, points)) / len(points)
+    return sum(_tokens(p) * _requests(p) for p in points) / total

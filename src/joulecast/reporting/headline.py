@@ -1,0 +1,70 @@
+"""The three numbers that matter: energy, time, how sure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from joulecast.reporting.figures.agreement import covered, energies, off_by, times
+from joulecast.reporting.points import measured_first, middle, widest
+from joulecast.reporting.words import NONE, counted, energy, percent, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from joulecast.reporting.material import Material
+    from joulecast.reporting.points import Point
+
+
+def three(material: Material) -> tuple[tuple[str, str, str], ...]:
+    """Name, number and what it is of: energy, time, how sure; predicted runs only on their own."""
+    points = measured_first(material.points)
+    return (_energy(points), _time(points), _sure(material, points))
+
+
+def _kind(points: Sequence[Point]) -> str:
+    """What all energies are, empty where they differ."""
+    bases = {p.basis for p in points}
+    only = bases.pop() if len(bases) == 1 else ""
+    return f"{only} " if only else ""
+
+
+def _energy(points: Sequence[Point]) -> tuple[str, str, str]:
+    scope = widest(points)
+    known = [p for p in points if scope in p.energy_j]
+    if not known:
+        return "Energy", NONE, "no run knows its energy: no meter saw anything"
+    text = f"{scope}, of {counted(len(known), f'{_kind(known)}run')} together"
+    left = len(points) - len(known)
+    if left:
+        text += f"; {counted(left, 'run')} without this scope left out"
+    return "Energy", energy(sum(p.energy_j[scope] for p in known)), text
+
+
+def _time(points: Sequence[Point]) -> tuple[str, str, str]:
+    known = [p.duration_s for p in points if p.duration_s]
+    if not known:
+        return "Time", NONE, "no run knows its duration"
+    kind = "predicted " if all(p.predicted for p in points) else ""
+    text = f"of {counted(len(known), f'{kind}run')} one after the other"
+    return "Time", seconds(sum(known)), text
+
+
+def _sure(material: Material, points: Sequence[Point]) -> tuple[str, str, str]:
+    """How far predictions were from what was seen; without that, how wide they say they are."""
+    for what, pairs in (("energy", energies(material)), ("time", times(material))):
+        off = off_by(pairs)
+        if off is not None:
+            inside = f"{covered(pairs):,} of {len(pairs):,} inside {percent(material.level)}"
+            text = f"median miss of the {what} predicted before any calibration; {inside} intervals"
+            if what == "time":
+                text += ". The energy was not sensed"
+            return "How sure", f"±{percent(off)}", text
+    known = [q for i, q in material.predictions.items() if material.points[i].predicted]
+    low = middle(q.energy_low_j / q.energy_j for q in known)
+    high = middle(q.energy_high_j / q.energy_j for q in known)
+    if low and high:
+        text = f"of the predicted energy: the {percent(material.level)} interval of a typical one"
+        return "How sure", f"{low:.2g} to {high:.2g} \N{MULTIPLICATION SIGN}", text
+    if any(p.basis == "measured" for p in points):
+        return "How sure", "measured", "sensors stand behind the energy; no prediction to compare"
+    return "How sure", NONE, "nothing was measured that a prediction could be held against"
