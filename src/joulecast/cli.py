@@ -256,6 +256,12 @@ def _analyse(ask: argparse.Namespace) -> int:
     return run(ask)
 
 
+def _push(ask: argparse.Namespace) -> int:
+    from joulecast.command_push import push
+
+    return push(ask)
+
+
 def _report(ask: argparse.Namespace) -> int:
     from joulecast.command_report import run
 
@@ -302,6 +308,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "predict": _predict,
     "accuracy": _accuracy,
     "dataset": _dataset,
+    "push": _push,
     "train": _train,
     "list-models": lambda ask: _list("models", as_json=ask.json),
     "list-hw": lambda ask: _list("hardware", as_json=ask.json),

@@ -202,6 +202,7 @@ def joulecast_parser() -> Parser:
     from joulecast.options_analyse import add_analyse
     from joulecast.options_compare import add_compare
     from joulecast.options_profile import add_verbs
+    from joulecast.options_push import add_push
     from joulecast.options_report import add_report
     from joulecast.options_serving import add_plan
     from joulecast.options_sweep import add_sweep
@@ -212,6 +213,7 @@ def joulecast_parser() -> Parser:
     add_compare(verbs)
     add_plan(verbs)
     add_verbs(verbs)
+    add_push(verbs)
     return parser
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from joulecast.core.units import parse_duration_s
 from joulecast.options import Parser, existing, input_shape, number
 from joulecast.options_burst import fill_burst
+from joulecast.options_push import fill_push
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,6 +95,7 @@ def add_verbs(verbs: Any) -> None:  # noqa: ANN401 (argparse keeps its class pri
         help="before it counts (30 s)",
     )
     idle.add_argument("--model", metavar="NAME", help="with this network resident in memory")
+    idle.set_defaults(push=None, push_token_file=None)  # an idle reading is no run record
     hardware = _kind(kinds, "hardware", "a machine that is not in the catalogue (2-3 minutes)")
     hardware.add_argument("--quick", action="store_true", help="20 s instead, less sure")
     hardware.add_argument("--toml", type=Path, metavar="FILE", help="where its description goes")
@@ -116,7 +118,10 @@ def _kind(kinds: Any, name: str, what: str) -> argparse.ArgumentParser:  # noqa:
         name, help=what, description=f"Measure {what}.", epilog=_EPILOG, allow_abbrev=False
     )
     _machine(parser)
-    _record(parser.add_argument_group("the record"))
+    record = parser.add_argument_group("the record")
+    _record(record)
+    if name != "idle":
+        fill_push(record)
     return parser
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from joulecast.dataset_table import was_measured
 from joulecast.live import ProgressLine, reading
 from joulecast.measuring import MeterChoice, open_here, options_of
 from joulecast.profiler.session import Session
+from joulecast.push import open_outbox
 from joulecast.render_run import run_screen
 from joulecast.tables import as_json
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from joulecast.core.records import Estimate, Run, Setup
     from joulecast.measuring import Here
     from joulecast.profiler.meters import Meter
+    from joulecast.push import Outbox
 
 ANSWERED, NOT_MEASURED = 0, 4
 
@@ -38,6 +41,7 @@ class Desk:
     here: Here
     folder: Path | None
     line: ProgressLine
+    outbox: Outbox | None = None
 
     def session(
         self, setup: Setup, label: str, group: str = "", meters: Sequence[Meter] | None = None
@@ -60,7 +64,19 @@ class Desk:
         self.line.show(text)
 
     def keep(self, run: Run) -> str:
-        """Write `run` over what its session wrote; where it lies."""
+        """Write `run` over what its session wrote, and send it if asked to; where it lies."""
+        saved = self._kept(run)
+        self._send()
+        return saved
+
+    def _kept(self, run: Run) -> str:
+        """Where `run` lies, which waits to be sent if it is to be."""
+        saved = self._written(run)
+        if self.outbox is not None:
+            self._note(self.outbox.add(run))
+        return saved
+
+    def _written(self, run: Run) -> str:
         if self.folder is None:
             return ""
         path = self.folder / f"{run.id}.json"
@@ -69,6 +85,17 @@ class Desk:
         except OSError as exc:
             return f"not written: {exc.strerror} ({path})"
         return str(path)
+
+    def _send(self) -> None:
+        """Send what waits, within a bounded time; what could not be sent is one note."""
+        if (outbox := self.outbox) is not None:
+            self.line.show(lambda: f"sending to {outbox.service.url}")
+            self._note(outbox.send().notes)
+
+    def _note(self, notes: Sequence[str]) -> None:
+        self.line.clear()
+        for note in notes:
+            sys.stderr.write(f"note: {note}\n")
 
     def discard(self, run: Run | None) -> None:
         """Take back what a session wrote of something that never ran."""
@@ -79,7 +106,7 @@ class Desk:
     def say(self, run: Run, whole: Estimate | None = None, stream: TextIO | None = None) -> None:
         """Print what was measured: on one screen (to `stream`), or as one JSON object."""
         self.line.clear()
-        saved = self.keep(run)
+        saved = self._kept(run)
         if self.ask.json:
             m = run.measurement
             net_j = {scope: m.net_energy_j(scope, self.ask.idle_s) for scope in m.energy_j}
@@ -92,6 +119,8 @@ class Desk:
             (stream or sys.stdout).write(
                 run_screen(run, head_of(run), whole, saved, idle_s=self.ask.idle_s)
             )
+        sys.stdout.flush()
+        self._send()
 
 
 def choice_of(ask: argparse.Namespace) -> MeterChoice:
@@ -106,7 +135,8 @@ def open_desk(ask: argparse.Namespace) -> Desk:
     if folder is not None:
         _make(folder)
     line = ProgressLine(sys.stderr, quiet=ask.quiet)
-    return Desk(ask, open_here(ask.hw, choice), folder, line)
+    outbox = open_outbox(ask, os.environ)
+    return Desk(ask, open_here(ask.hw, choice), folder, line, outbox)
 
 
 def _make(folder: Path) -> None:
