@@ -27,8 +27,12 @@ def test_the_session_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     "line", re.findall(r"^\$ joulecast (.*?) *(?:#.*)?$", README, re.MULTILINE)
 )
-def test_every_command_shown_is_accepted(line: str) -> None:
+def test_every_command_shown_is_accepted(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The options of each `joulecast` line exist."""
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
     words, _ = split_command(line.split())
     assert joulecast_parser().read(words).verb == words[0]
 
