@@ -108,8 +108,28 @@ def test_accuracy_comes_as_given_or_from_runs() -> None:
 
 
 def test_an_accuracy_of_nobody_is_said() -> None:
-    """A misspelt name does not vanish."""
-    assert any("none of them" in n for n in compared(accuracy={"vgg61": 0.9}).notices)
+    """A misspelt name does not vanish, also beside one that is right."""
+    for given in ({"vgg61": 0.9}, {"vgg61": 0.9, "lenet": 0.6}):
+        said = next(n for n in compared(accuracy=given).notices if "none of them" in n)
+        assert "of vgg61:" in said
+    assert not any("none of them" in n for n in compared(accuracy={"LeNet": 0.6}).notices)
+
+
+def test_given_accuracies_come_before_measured_ones_and_both_are_told() -> None:
+    """A network whose accuracy was given is not said to be measured; the others are."""
+    runs = [trained("lenet", [0.61]), trained("vgg16", [0.8]), trained("resnet18", [91.0])]
+    found = compared("vgg16,lenet,resnet18", "hc3", accuracy={"vgg16": 0.93}, runs=runs)
+    known = {c.model: c.accuracy for c in found.candidates}
+    assert known == {"vgg16": 0.93, "lenet": 0.61, "resnet18": None}
+    assert any(n.startswith("accuracy of lenet: the best") for n in found.notices)
+    assert any(n.startswith("accuracy of resnet18") and "percent?" in n for n in found.notices)
+
+
+def test_ties_are_efficient_together() -> None:
+    """Equal in all costs: neither beats the other; equal energy and slower is beaten."""
+    rows = [(1.0, 2.0, 0.9), (1.0, 2.0, 0.9), (1.0, 3.0, 0.9), (1.0, 3.0, 0.91)]
+    found = marked([Candidate("m", "h", e, duration_s=t, accuracy=a) for e, t, a in rows])
+    assert [c.efficient for c in found] == [True, True, False, True]
 
 
 def test_pairs_without_an_answer_stay_with_their_reason() -> None:
@@ -187,6 +207,7 @@ def test_the_screen_holds_all_within_its_width() -> None:
     text = compare_screen(found, currency="EUR")
     assert max(map(len, text.splitlines())) <= 100
     assert text.count("nosuchnet on hc1, hc3") == 1
+    assert "  basis    zero-shot\n" in text
     assert text.count("★") == 1 + sum(c.efficient for c in found.candidates)
     assert "within" in text
     assert "EUR" in text

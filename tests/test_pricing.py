@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +13,7 @@ from joulecast.cli import estimate_main
 from joulecast.core.errors import BadInput
 from joulecast.core.units import J_PER_KWH
 from joulecast.datasets import grid
-from joulecast.pricing import Budget, Tariff, priced, with_sci
+from joulecast.pricing import Budget, Tariff, breaches, priced, with_sci
 
 ANSWER = estimate("vgg16", "hc3", epochs=4, samples=50_000, runs=())
 
@@ -49,6 +51,21 @@ def test_sci_units_are_in_proportion() -> None:
         assert "--embodied" in answer.notices[-1]
     assert grams["run"] == pytest.approx(4 * grams["epoch"])
     assert grams["run"] == pytest.approx(200_000 * grams["sample"])
+
+
+def test_embodied_carbon_without_a_unit_is_refused() -> None:
+    """It counts in the intensity alone, and would vanish."""
+    tariff = Tariff(carbon=True, embodied_g=50)
+    with pytest.raises(BadInput, match="--sci"):
+        with_sci(priced(ANSWER, tariff, Budget()), tariff)
+
+
+def test_a_budget_within_an_interval_without_end_says_so() -> None:
+    """As of a curve that may never reach its accuracy."""
+    open_ended = replace(ANSWER, energy_high_j=math.inf)
+    told = list(breaches(open_ended, Tariff(), Budget(energy_kwh=1e3)))
+    assert [certain for certain, _ in told] == [False]
+    assert told[0][1].endswith("has no upper end")
 
 
 def test_a_run_has_no_requests() -> None:

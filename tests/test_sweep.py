@@ -15,6 +15,7 @@ from joulecast.core.errors import BadInput, UnknownName
 from joulecast.core.insight import Sweep, SweepPoint
 from joulecast.core.records import Measurement, Run, Setup
 from joulecast.datasets import architectures, hardware
+from joulecast.estimator.frame import SET_ASIDE
 from joulecast.options import Parser
 from joulecast.render_sweep import sweep_screen
 from joulecast.sweeping import AXES
@@ -143,6 +144,67 @@ def test_the_question_s_own_value_is_among_the_defaults() -> None:
     assert at(swept("batch-size", batch_size=100), 100).fits
 
 
+@pytest.mark.parametrize(
+    ("over", "machine", "values", "words"),
+    [
+        ("batch-size", "8xh100-sxm", [64, 128], "data parallel on 8 GPUs; batch size is per GPU"),
+        ("gpus", "hc3", [1, 2, 4], "at 2, 4: data parallel; batch size is per GPU"),
+        ("gpus", "hc3", [1, 8], "at 8: input-bound: 1 loader worker holds the device up"),
+        ("power-limit", "hc3", [10, 70], "at 10: power limit below what most boards accept"),
+        ("power-limit", "hc3", [70, 200], "at 200: power limit far above 70 W: capped at 1.25x"),
+        ("batch-size", "hc3", [128, 9999], "at 9999: may not fit into memory: the largest"),
+        ("precision", "hc3", ["fp32", "fp16"], "at fp16: extrapolated: nothing near"),
+    ],
+)
+def test_what_estimate_says_of_a_value_names_the_value(
+    over: str, machine: str, values: Sequence[Any], words: str
+) -> None:
+    """No notice of a point is lost; what is said of all points is said once, without a value."""
+    assert any(n.startswith(words) for n in swept(over, machine=machine, values=values).notices)
+
+
+def test_what_was_assumed_of_this_machine_is_said() -> None:
+    """As `estimate` says it of ``auto``."""
+    told = joulecast.estimate("lenet", "auto", batch_size=8, samples=SAMPLES, runs=()).notices
+    assert set(told) <= set(swept("batch-size", model="lenet", machine="auto", values=[8]).notices)
+
+
+def test_a_best_that_is_worse_than_what_was_asked_saves_nothing() -> None:
+    """Of values that leave the question's own out, the best may need more: said, not hidden."""
+    found = swept("batch-size", values=[1, 2])
+    asked = joulecast.estimate("vgg16", "hc3", samples=SAMPLES, runs=())
+    less = 1 - asked.energy_j / at(found, 2).energy_j
+    assert found.best == 2
+    assert found.saves_frac is None
+    assert found.slower_frac is None
+    assert f"needs {100 * less:.0f} % less" in found.notices[-1]
+    assert "told apart from it" not in sweep_screen(found)
+
+
+def test_memory_ends_at_the_least_value_that_does_not_fit() -> None:
+    """In whatever order the values come; the screen says it of batches alone, in full."""
+    found = swept("batch-size", values=[2_000_000, 1_000_000, 8])
+    assert found.mem_ends_at == 1_000_000
+    assert "ends at batch 1000000" in sweep_screen(found)
+    found = swept(
+        "precision", model="llama-3.1-8b", machine="hc2", task="infer", seq_len=128, batch_size=1
+    )
+    assert found.mem_ends_at == "fp32"
+    assert "ends at" not in sweep_screen(found)
+
+
+def test_a_lower_bound_is_never_shown_as_nothing() -> None:
+    """Of a bracket that reaches far down the screen shows digits, not 0.00."""
+    found = swept("precision", values=["fp32", "int8"], task="infer")
+    assert at(found, "int8").energy_low_j < 0.005 * 3600
+    assert " 0.00 -" not in sweep_screen(found)
+
+
+def test_values_between_commas_may_have_blanks() -> None:
+    """In Python as on the command line."""
+    assert [p.value for p in swept("precision", values="fp32, tf32").points] == ["fp32", "tf32"]
+
+
 @pytest.mark.parametrize("over", ["batch-size", "power-limit", "precision", "gpus"])
 def test_small_differences_are_not_told_apart(over: str) -> None:
     """Values within the error of a ratio are named, with where that figure comes from."""
@@ -171,6 +233,7 @@ def test_runs_sharpen_the_points_and_show_beside_them() -> None:
     run = run_of(32, 1.5, samples=SAMPLES / 2)
     plain, known = (swept("batch-size", values=[32, 64], runs=r) for r in ((), [run]))
     assert {p.basis for p in known.points} == {"short-run"}
+    assert "  basis    short-run\n" in sweep_screen(known)
     assert at(known, 64).energy_j > 1.2 * at(plain, 64).energy_j
     assert at(known, 32).measured_energy_j == pytest.approx(2 * run.measurement.energy_j["system"])
     assert at(known, 64).measured_energy_j is None
@@ -178,11 +241,19 @@ def test_runs_sharpen_the_points_and_show_beside_them() -> None:
     assert narrow < wide
 
 
-def test_runs_of_another_limit_or_predicted_ones_are_not_shown_as_measured() -> None:
+def test_runs_of_another_machine_and_doubtful_ones_are_not_shown_as_measured() -> None:
     """Beside a point stands only what a sensor measured at just this."""
     run = run_of(32, 1.0)
-    limited = replace(run.setup, machine=replace(run.setup.machine, gpu_power_limit_w=50.0))
-    for other in (replace(run, setup=limited), replace(run, source="predicted")):
+    here = run.setup.machine
+    limited = replace(run.setup, machine=replace(here, gpu_power_limit_w=50.0))
+    hosted = replace(run.setup, machine=replace(here, cpu=hardware.machine("hc1").cpu))
+    others = (
+        replace(run, setup=limited),
+        replace(run, setup=hosted),
+        replace(run, source="predicted"),
+        replace(run, quality_flag=SET_ASIDE[0]),
+    )
+    for other in others:
         point = at(swept("batch-size", values=[32], runs=[other]), 32)
         assert point.measured_energy_j is None
         assert point.measured_duration_s is None
@@ -239,11 +310,12 @@ def test_bars_are_as_long_as_the_energy() -> None:
 
 def test_a_long_sweep_is_thinned_on_the_screen_only() -> None:
     """A thousand values show a screenful with the best among them."""
-    found = swept("batch-size", values=list(range(1, 301)))
+    found = swept("batch-size", values=list(range(1, 301)), batch_size=131)
     assert len(found.points) == 300
     text = sweep_screen(found)
     assert text.count("\n") < 60
     assert "★" in text
+    assert "asked" in text
 
 
 def test_the_command_prints_the_screen_or_one_object(capsys: pytest.CaptureFixture[str]) -> None:

@@ -152,10 +152,11 @@ def test_a_file_that_is_no_record_is_refused(tmp_path: Path) -> None:
         "epoch,accuracy\n1,0.1\n2,0.2\n3,0.3\n",
         "epoch,accuracy\n0,0.1\n2,0.3\n1,0.2\n",
         "\ufeffEpoch, loss, val_acc\n0, 3, 0.1\n1, 2, 0.2\n2, 1, 0.3\n",
+        "epoch,accuracy,loss,val_accuracy\n0,0.5,3,0.1\n1,0.6,2,0.2\n2,0.7,1,0.3\n",
     ],
 )
 def test_a_table_counts_from_0_or_1_in_any_order(tmp_path: Path, text: str) -> None:
-    """Logs of common tools can be given as they are."""
+    """Logs of common tools can be given as they are; accuracy of an evaluation comes first."""
     path = tmp_path / "curve.csv"
     path.write_text(text, encoding="utf-8")
     assert curve_of(path) == ((0.1, 0.2, 0.3), None)

@@ -31,6 +31,7 @@ and err in one direction for many epochs. Found by `benchmarks/learning_curves.p
 HORIZON = 5000
 """Epochs after which a curve that has not reached the target counts as never reaching it."""
 _PER_SEEN = 100
+"""Epochs per epoch seen that are looked at, up to the horizon."""
 _DRAWS = 400
 _CEILINGS = 160
 _EARLY = 4.0
@@ -200,7 +201,7 @@ def _drawn(shapes: _Shapes, accuracy: Array, rng: np.random.Generator) -> _Drawn
     squares = np.maximum(((gap**2) @ weight) - fall * cross, 0.0) + _NOISE**2
     n = accuracy.size
     worth = n / (1 + n / WORTH)
-    log_weight = np.where((fall > 0) & (fall < 1.1), -0.5 * worth * np.log(squares), -np.inf)
+    log_weight = np.where((fall >= 0) & (fall < 1.1), -0.5 * worth * np.log(squares), -np.inf)
     odds = np.exp(log_weight - log_weight.max()).ravel()
     picked = rng.choice(odds.size, size=_DRAWS, p=odds / odds.sum())
     shape, place = np.unravel_index(picked, fall.shape)

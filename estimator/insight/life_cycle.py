@@ -27,7 +27,8 @@ def life_cycle(
     ----------
     train_energy_j : of the final training. infer_energy_per_sample_j : of one answer.
     shares : of the phases, in any unit, each above 0. requests : answers that are expected over the
-        model's life; ``None``: inference takes its share beside training.
+        model's life; ``None``: inference takes its share beside training. With a number, inference
+        is what so many answers cost, and left out where one's energy is not known.
 
     Examples
     --------
@@ -52,16 +53,8 @@ def life_cycle(
     if train_energy_j is not None:
         known["experimentation"] = train_energy_j * trying / training
         known["training"] = train_energy_j
+    if requests is None and train_energy_j is not None:
         known["inference"] = train_energy_j * using / training
-    if requests is not None and infer_energy_per_sample_j is not None:
+    elif requests is not None and infer_energy_per_sample_j is not None:
         known["inference"] = requests * infer_energy_per_sample_j
     return known
-
-
-def break_even_requests(train_energy_j: float, infer_energy_per_sample_j: float) -> float:
-    """Answers whose energy together is that of the final training.
-
-    >>> break_even_requests(1000.0, 0.5)
-    2000.0
-    """
-    return train_energy_j / infer_energy_per_sample_j

@@ -113,7 +113,8 @@ def _doubts(setup: Setup, a: Answers, row: int) -> tuple[str, ...]:
     loader_s = float(a.terms["loader_s"][row])
     rest_s = max(float(a.terms["device_s"][row]), float(a.terms["launch_s"][row]))
     workers = a.columns["workers"][row]
-    starving = f"input-bound: {workers:g} loader workers hold the device up; set --workers to yours"
+    loaders = "1 loader worker holds" if workers == 1 else f"{workers:g} loader workers hold"
+    starving = f"input-bound: {loaders} the device up; set --workers to yours"
     starved = (starving,) * (loader_s > rest_s)
     doubtful = [f for f in (device.doubtful if device else ()) if f not in {"idle_w", "int8"}]
     said = f"no vendor page confirms {', '.join(doubtful[:3])} of {setup.machine.id}"
@@ -162,7 +163,7 @@ def model_line(setup: Setup) -> str:
     unit = " tokens" if len(a.input_shape) == 1 else ""
     return (
         f"{a.name} ({format_si(a.params, 'params')}, {format_si(a.macs, 'MAC')}) · "
-        f"{_DATA.get(w.dataset, '')}{w.samples:,.0f} x {shape}{unit} · batch {w.batch_size:g} · "
+        f"{_DATA.get(w.dataset, '')}{w.samples:,.0f} x {shape}{unit} · batch {w.batch_size:.10g} · "
         f"{w.precision} · {_FRAMEWORKS.get(w.framework, w.framework)} · {w.task}"
     )
 

@@ -81,11 +81,11 @@ def compare(  # noqa: PLR0913 (the public interface)
     prices = tariff or Tariff(), budget or Budget()
     given = _accuracies(accuracy or {})
     known, skipped = runs_given(runs)
+    measured, doubtful = _measured_accuracy(known)
     asked = [_asked(m, h, {**question, "task": task}) for m, h in pairs]
     setups = [a.setup for a in asked if a.setup is not None]
     estimates = [priced(e, *prices) for e in estimates_of(setups, level, known)]
     answers, doubts = iter(estimates), iter([e.notices for e in estimates])
-    measured = _measured_accuracy(known)
     found = [
         Candidate(a.model, a.hardware, reason=a.reason)
         if a.setup is None
@@ -93,7 +93,8 @@ def compare(  # noqa: PLR0913 (the public interface)
         for a in asked
     ]
     found.sort(key=lambda c: math.inf if c.energy_j is None else c.energy_j)
-    said = (*_said(asked, doubts), *_unmatched(given, asked), *_as_measured(found, given), *skipped)
+    told = (*_unmatched(accuracy or {}, asked), *_as_measured(asked, given, measured), *doubtful)
+    said = (*_said(asked, doubts), *told, *skipped)
     return Comparison(asked_task(task), level, tuple(marked(found)), said)
 
 
@@ -147,27 +148,30 @@ def _accuracies(accuracy: Mapping[str, float]) -> dict[str, float]:
     return {normalise(name): float(value) for name, value in accuracy.items()}
 
 
-def _measured_accuracy(runs: Sequence[Run]) -> dict[str, float]:
-    """Best accuracy that any evaluation of a training run showed, by normalised name."""
+def _measured_accuracy(runs: Sequence[Run]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Best accuracy that any evaluation of a run showed, by normalised name; what was left out."""
     out: dict[str, float] = {}
+    percent: dict[str, None] = {}
     for run in runs:
+        name = run.setup.architecture.name
         seen = [e.accuracy for e in run.measurement.epochs if e.accuracy is not None]
-        if seen:
-            name = normalise(run.setup.architecture.name)
-            out[name] = max([*seen, out.get(name, 0.0)])
-    return out
+        if max(seen, default=0.0) > 1:
+            percent[name] = None
+        elif seen and name:
+            out[normalise(name)] = max([*seen, out.get(normalise(name), 0.0)])
+    said = f"accuracy of {', '.join(percent)} in the given runs lies above 1 (percent?): left out"
+    return out, (said,) * bool(percent)
 
 
-def _accuracy_of(
-    asked: _Asked, given: Mapping[str, float], measured: Mapping[str, float]
-) -> float | None:
-    """The accuracy of a network: as given, else as measured."""
+def _names(asked: _Asked) -> tuple[str, ...]:
+    """The normalised names of a pair's network: as it was asked for, and its own."""
     own = asked.setup.architecture.name if asked.setup else asked.model
-    for known in (given, measured):
-        for name in (normalise(asked.model), normalise(own)):
-            if name in known:
-                return known[name]
-    return None
+    return normalise(asked.model), normalise(own)
+
+
+def _accuracy_of(asked: _Asked, *known: Mapping[str, float]) -> float | None:
+    """What the first of `known` that has the network says of it."""
+    return next((own[name] for own in known for name in _names(asked) if name in own), None)
 
 
 def _candidate(
@@ -230,7 +234,7 @@ def _said(asked: Sequence[_Asked], doubts: Iterator[tuple[str, ...]]) -> tuple[s
     names: dict[str, list[str]] = {}
     for a in asked:
         own = next(doubts) if a.setup is not None else ()
-        for notice in (*a.notices, *own):
+        for notice in dict.fromkeys((*a.notices, *own)):
             names.setdefault(notice, []).append(f"{a.model} on {a.hardware}")
     answered = sum(a.setup is not None for a in asked)
     return tuple(
@@ -239,25 +243,25 @@ def _said(asked: Sequence[_Asked], doubts: Iterator[tuple[str, ...]]) -> tuple[s
     )
 
 
-def _some(pairs: Sequence[str]) -> str:
-    """The first of the pairs, and how many more."""
-    more = f" and {len(pairs) - 2} more" if len(pairs) > 2 else ""
-    return ", ".join(pairs[:2]) + more
+def _some(names: Sequence[str]) -> str:
+    """The first of the names, and how many more."""
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return ", ".join(names[:2]) + more
 
 
-def _unmatched(given: Mapping[str, float], asked: Sequence[_Asked]) -> tuple[str, ...]:
-    """A sentence where accuracies were given, but of none of the networks."""
-    own = {normalise(a.model) for a in asked}
-    own |= {normalise(a.setup.architecture.name) for a in asked if a.setup}
-    if not given or own & set(given):
-        return ()
-    return (f"accuracies were given of {', '.join(list(given)[:3])}: none of them is compared",)
+def _unmatched(given: Iterable[str], asked: Sequence[_Asked]) -> tuple[str, ...]:
+    """A sentence where accuracies were given of networks that nobody asked for."""
+    own = {name for a in asked for name in _names(a)}
+    rest = [name for name in given if normalise(name) not in own]
+    said = f"accuracies were given of {_some(rest)}: none of them is compared"
+    return (said,) * bool(rest)
 
 
-def _as_measured(found: Sequence[Candidate], given: Mapping[str, float]) -> tuple[str, ...]:
+def _as_measured(
+    asked: Sequence[_Asked], given: Mapping[str, float], measured: Mapping[str, float]
+) -> tuple[str, ...]:
     """A sentence where accuracies come from the runs."""
-    names = [c.model for c in found if c.accuracy is not None and normalise(c.model) not in given]
-    if not names or given:
-        return ()
-    own = ", ".join(dict.fromkeys(names))
-    return (f"accuracy of {own}: the best that an evaluation in the given runs showed",)
+    answered = [a for a in asked if a.setup is not None and _accuracy_of(a, given) is None]
+    own = dict.fromkeys(a.model for a in answered if _accuracy_of(a, measured) is not None)
+    said = f"accuracy of {', '.join(own)}: the best that an evaluation in the given runs showed"
+    return (said,) * bool(own)

@@ -17,8 +17,10 @@ from joulecast.sweeping import (
     axis_named,
     bare,
     fits,
+    listed,
     measured_at,
     own_value,
+    said_once,
     said_value,
     setups_of,
 )
@@ -82,16 +84,21 @@ def sweep(
     axis = axis_named(over)
     question.pop("explain", None)
     _refuse_serving(question)
-    asked, notices = setup_of(model, hardware, **{**question, "force": True})
+    machine, detected = asking.find_machine(hardware)
+    asked, _ = setup_of(model, machine, **{**question, "force": True})
     own = own_value(asked, axis)
-    setups = setups_of(asked, axis, values, question)
+    asked_at = setups_of(asked, axis, values, question)
+    setups = {value: setup for value, (setup, _) in asked_at.items()}
     known, skipped = runs_given(runs)
-    answers = estimates_of([asked, *setups.values()], level, known)
-    far = [v for v, answer in zip(setups, answers[1:], strict=True) if answer.extrapolated]
+    first, *answers = estimates_of([asked, *setups.values()], level, known)
     points = tuple(
         _point(value, setup, answer, known)
-        for (value, setup), answer in zip(setups.items(), answers[1:], strict=True)
+        for (value, setup), answer in zip(setups.items(), answers, strict=True)
     )
+    said = {
+        value: (*notices, *answer.notices)
+        for (value, (_, notices)), answer in zip(asked_at.items(), answers, strict=True)
+    }
     found = Sweep(
         axis=axis,
         model=asked.architecture.name,
@@ -101,12 +108,13 @@ def sweep(
         points=points,
         best=None,
         asked=own,
-        mem_ends_at=next((p.value for p in points if not p.fits), None),
+        mem_ends_at=_mem_ends_at(points),
         model_text=_without(model_line(asked), axis),
         hardware_text=hardware_line(bare(asked.machine, axis)),
-        notices=(*_general((*notices, *answers[0].notices)), *skipped, *_far(far, axis)),
+        notices=(*said_once(said, axis), *detected, *skipped),
     )
-    return _with_best(found, answers[0], fits(asked))
+    asked_point = next((p for p in points if p.value == own), _point(own, asked, first, ()))
+    return _with_best(found, asked_point)
 
 
 def _refuse_serving(question: dict[str, Any]) -> None:
@@ -118,18 +126,10 @@ def _refuse_serving(question: dict[str, Any]) -> None:
         raise BadInput(message)
 
 
-def _far(values: Sequence[Value], axis: Axis) -> tuple[str, ...]:
-    """A sentence for the values near which nothing was measured."""
-    if not values:
-        return ()
-    names = _listed(values)
-    return (f"extrapolated at {names}: no {axis} near was measured, the interval is a bracket",)
-
-
-def _listed(values: Sequence[Value]) -> str:
-    """Values between commas, of many the first and last."""
-    names = [v if isinstance(v, str) else f"{v:g}" for v in values]
-    return ", ".join(names if len(names) <= 8 else [*names[:3], "...", names[-1]])
+def _mem_ends_at(points: Sequence[SweepPoint]) -> Value | None:
+    """The least value that does not fit; of precisions, which have no order, the first."""
+    out = [p.value for p in points if not p.fits]
+    return min((v for v in out if not isinstance(v, str)), default=next(iter(out), None))
 
 
 def _without(text: str, axis: Axis) -> str:
@@ -139,12 +139,6 @@ def _without(text: str, axis: Axis) -> str:
     if axis == "precision":
         return " · ".join(p for p in text.split(" · ") if p not in BYTES_PER_VALUE)
     return text
-
-
-def _general(notices: Sequence[str]) -> tuple[str, ...]:
-    """What was said about the question, less what the table itself shows."""
-    shown = ("may not fit", "power limit", "data parallel on", "extrapolated:")
-    return tuple(n for n in notices if not any(words in n for words in shown))
 
 
 def _point(value: Value, setup: Setup, answer: Estimate, runs: Sequence[Run]) -> SweepPoint:
@@ -168,20 +162,25 @@ def _point(value: Value, setup: Setup, answer: Estimate, runs: Sequence[Run]) ->
     )
 
 
-def _with_best(found: Sweep, asked: Estimate, asked_fits: bool) -> Sweep:  # noqa: FBT001
+def _with_best(found: Sweep, asked: SweepPoint) -> Sweep:
     """`found` with the value of least energy, and what it saves against the question's own."""
     fitting = [p for p in found.points if p.fits]
     if not fitting:
-        return replace(found, notices=(*found.notices, "none of the values fits into memory"))
+        return found
     best = min(fitting, key=lambda p: p.energy_j)
     said = list(_alike(best, fitting, found.axis))
-    if not asked_fits and found.asked is not None:
-        said.append(f"{said_value(found.asked, found.axis)}, as asked, does not fit into memory")
+    own = f"{said_value(asked.value, found.axis)}, as asked,"
+    if not asked.fits:
+        said.append(f"{own} does not fit into memory")
+        return replace(found, best=best.value, notices=(*found.notices, *said))
+    if asked.energy_j < best.energy_j:
+        less = 100 * (1 - asked.energy_j / best.energy_j)
+        said.append(f"{own} is none of these values and needs {less:.0f} % less than the best")
         return replace(found, best=best.value, notices=(*found.notices, *said))
     return replace(
         found,
         best=best.value,
-        saves_frac=max(1 - best.energy_j / asked.energy_j, 0.0),
+        saves_frac=1 - best.energy_j / asked.energy_j,
         slower_frac=best.duration_s / asked.duration_s - 1,
         notices=(*found.notices, *said),
     )
@@ -195,7 +194,7 @@ def _alike(best: SweepPoint, fitting: Sequence[SweepPoint], axis: Axis) -> Itera
     if len(near) == 1:
         yield rule
         return
-    names = _listed([p.value for p in near])
+    names = listed([p.value for p in near])
     fastest = min(near, key=lambda p: p.duration_s)
     quick = "" if fastest is best else f"; {said_value(fastest.value, axis)} is the fastest of them"
     yield f"{rule}: here {names}{quick}"

@@ -40,7 +40,7 @@ def run(ask: argparse.Namespace) -> int:
         accuracy=ask.accuracy,
         budget=budget_of(ask),
         tariff=tariff_of(ask),
-        **{"task": "infer", **question(ask)},
+        **question(ask),
     )
     if ask.json:
         tell_json(found.to_dict(), found.notices)

@@ -5,15 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from joulecast import options
 from joulecast.options import existing, fill_loads, fill_workload, number
 
 #: Options that are arguments of `joulecast.sweep` under the same name.
-QUESTION = (
-    *("task", "epochs", "samples", "batch_size", "input_shape", "seq_len", "precision"),
-    *("framework", "n_gpus", "power_limit_w", "level", "optimiser", "trainable_frac"),
-    *("loader_workers", "scope", "runs", "force"),
-)
-
+QUESTION = tuple(name for name in options.QUESTION if name != "explain")
 
 OVER = ("batch-size", "power-limit", "precision", "gpus")
 """The axes; repeated from `joulecast.sweeping`, which takes longer to import than to ask."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -146,9 +147,12 @@ def with_sci(answer: Scored, tariff: Tariff) -> Scored:
     Raises
     ------
     BadInput
-        For a unit that this answer does not come in.
+        For a unit that this answer does not come in, and for embodied carbon without a unit.
     """
     if tariff.sci_per is None:
+        if tariff.embodied_g > 0:
+            message = "--embodied counts in the software carbon intensity alone: add --sci run"
+            raise BadInput(message)
         return answer
     count = _units(answer).get(tariff.sci_per)
     if count is None or answer.carbon_g is None:
@@ -192,7 +196,6 @@ def breaches(
         if value > limit:
             yield True, f"{name} would be breached: {value:.3g} {unit} expected".rstrip()
         elif spread * value > limit:
-            yield (
-                False,
-                f"{name} lies within the interval, which ends at {spread * value:.3g} {unit}",
-            )
+            ends = f"ends at {spread * value:.3g} {unit}".rstrip()
+            ends = ends if math.isfinite(spread) else "has no upper end"
+            yield False, f"{name} lies within the interval, which {ends}"

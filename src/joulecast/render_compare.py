@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from joulecast.core.units import format_duration, format_si
-from joulecast.render import WIDTH, decimals, energy_scale, labelled
+from joulecast.render import WIDTH, energy_scale, labelled, noted, ranged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,14 +20,12 @@ _WORDS = 2
 """Columns of words, which stand to the left; figures stand to the right."""
 
 
-def compare_screen(
-    found: Comparison, *, currency: str = "", width: int = WIDTH, max_notes: int | None = None
-) -> str:
+def compare_screen(found: Comparison, *, currency: str = "", width: int = WIDTH) -> str:
     """The pairs, the least energy first; the efficient ones marked; then what has no answer.
 
     Parameters
     ----------
-    currency : name of the money. max_notes : how many notices are shown, four if ``None``.
+    currency : name of the money.
     """
     answered = [c for c in found.candidates if c.energy_j is not None]
     shown = _shortened(answered)
@@ -37,11 +36,7 @@ def compare_screen(
     for text in _unanswered(found.candidates):
         lines += textwrap.wrap(text, width, initial_indent="  ✗ ", subsequent_indent="    ")
     lines += ["", *_verdict(answered, width)]
-    most = _MOST_NOTES if max_notes is None else max_notes
-    for notice in found.notices[:most]:
-        lines += labelled("note", notice, width)
-    if hidden := len(found.notices) - most:
-        lines += labelled("note", f"{hidden} more: --json shows them", width) if hidden > 0 else []
+    lines += noted(found.notices, width, _MOST_NOTES, "--json")
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -96,14 +91,13 @@ def _extra(answered: Sequence[Candidate], currency: str = "") -> list[tuple[str,
 def _cells(c: Candidate, answered: Sequence[Candidate]) -> list[str]:
     scale, _ = _scale(answered)
     amounts = (c.energy_j, c.energy_low_j, c.energy_high_j)
-    energy, low, high = ((e or 0.0) / scale for e in amounts)
-    digits = decimals(energy)
+    energy, span, _ = ranged(*((e or 0.0) / scale for e in amounts))
     return [
         "★" if c.efficient else "",
         c.model,
         c.hardware,
-        f"{energy:,.{digits}f}",
-        f"{low:,.{digits}f} - {high:,.{digits}f}",
+        energy,
+        span,
         format_duration(c.duration_s or 0.0),
         format_si(c.power_w or 0.0, "W"),
         *(_said(getattr(c, field), field) for field, _ in _extra(answered)),
@@ -141,8 +135,8 @@ def _verdict(answered: Sequence[Candidate], width: int) -> list[str]:
     needs = f"{best.model} on {best.hardware} needs least"
     front = sum(c.efficient for c in answered)
     told = any(c.accuracy is not None for c in answered)
-    what = "energy and time at no lower accuracy" if told else "both energy and time"
-    out = labelled("best", f"{needs}; ★ {front} efficient: none needs less {what}", width)
+    what = "both energy and time" + " at no lower accuracy" * told
+    out = labelled("best", f"{needs}; ★ {front} efficient: no other needs less of {what}", width)
     held = [c for c in answered if c.within_budget is not None]
     if held:
         inside = [c for c in held if c.within_budget]
@@ -152,4 +146,10 @@ def _verdict(answered: Sequence[Candidate], width: int) -> list[str]:
             top = max(ranked, key=lambda c: c.accuracy or 0.0)
             text += f"; the most accurate of these: {top.model} on {top.hardware}"
         out += labelled("budget", text, width)
-    return out
+    return out + labelled("basis", _bases(answered), width)
+
+
+def _bases(answered: Sequence[Candidate]) -> str:
+    """On what the answers stand; of several bases, how many stand on each."""
+    count = Counter(c.basis or "unknown" for c in answered)
+    return next(iter(count)) if len(count) == 1 else ", ".join(f"{n} {b}" for b, n in count.items())

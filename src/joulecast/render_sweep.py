@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from joulecast.api_sweep import TOLD_APART
 from joulecast.core.units import format_duration, format_si
 from joulecast.render import WIDTH, decimals, energy_scale, labelled
-from joulecast.sweeping import said_value
+from joulecast.sweeping import plain, said_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +36,9 @@ def sweep_screen(found: Sweep, *, width: int = WIDTH) -> str:
     lines += [*textwrap.wrap(place, width, subsequent_indent="  "), ""]
     lines += table(found, width)
     lines += ["", *labelled("best", _verdict(found), width)]
-    if found.mem_ends_at is not None:
+    if found.mem_ends_at is not None and found.axis == "batch_size":
         lines += labelled("memory", f"ends at {said_value(found.mem_ends_at, found.axis)}", width)
+    lines += labelled("basis", ", ".join(dict.fromkeys(p.basis for p in found.points)), width)
     for notice in found.notices:
         lines += labelled("note", notice, width)
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -45,7 +46,7 @@ def sweep_screen(found: Sweep, *, width: int = WIDTH) -> str:
 
 def table(found: Sweep, width: int) -> list[str]:
     """Lines of the points, at most as many as a screen holds."""
-    shown = _thinned(found.points, found.best)
+    shown = _thinned(found.points, (found.best, found.asked))
     rows = [_titles(found), *(_cells(p, found) for p in shown)]
     measured = any(p.measured_energy_j is not None for p in shown)
     columns = [i for i in range(len(rows[0])) if measured or rows[0][i] != "measured"]
@@ -62,10 +63,10 @@ def table(found: Sweep, width: int) -> list[str]:
     return out
 
 
-def _thinned(points: Sequence[SweepPoint], best: float | str | None) -> list[SweepPoint]:
-    """At most a screen of the points, spread evenly; the best stays."""
+def _thinned(points: Sequence[SweepPoint], kept: Sequence[float | str | None]) -> list[SweepPoint]:
+    """At most a screen of the points, spread evenly, beside those that are `kept`."""
     step = -(-len(points) // _MOST_ROWS)
-    return [p for i, p in enumerate(points) if i % step == 0 or p.value == best]
+    return [p for i, p in enumerate(points) if i % step == 0 or p.value in kept]
 
 
 def _titles(found: Sweep) -> list[str]:
@@ -78,10 +79,11 @@ def _cells(p: SweepPoint, found: Sweep) -> list[str]:
     scale, _ = energy_scale(min(q.energy_j for q in found.points))
     digits = max(decimals(q.energy_j / scale) for q in found.points)
     mark = "★" if p.value == found.best else "✗" if not p.fits else ""
-    value = p.value if isinstance(p.value, str) else f"{p.value:g}"
+    value = plain(p.value)
     if found.axis == "power_limit_w":
         value += " W"
-    span = f"{p.energy_low_j / scale:,.{digits}f} - {p.energy_high_j / scale:,.{digits}f}"
+    fine = max(digits, decimals(p.energy_j / scale, p.energy_low_j / scale))
+    span = f"{p.energy_low_j / scale:,.{fine}f} - {p.energy_high_j / scale:,.{fine}f}"
     measured = p.measured_energy_j
     remark = "does not fit" if not p.fits else "asked" if p.value == found.asked else ""
     return [

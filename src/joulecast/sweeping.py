@@ -12,7 +12,7 @@ from joulecast.core.errors import BadInput
 from joulecast.core.insight import Axis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from joulecast.core.records import Machine, Run, Setup
 
@@ -32,6 +32,12 @@ _PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
 _INFERENCE_ONLY = ("fp8", "int8")
 _COUNTS = (1, 2, 4, 8)
 _MOST_VALUES = 1000
+_OWN: dict[Axis, str] = {
+    "batch_size": "batch {:g} ",
+    "power_limit_w": " {:g} W is",
+    "n_gpus": " on {:g} GPUs",
+}
+"""How notices of `joulecast.asking` name the value of an axis."""
 
 
 def axis_named(over: str) -> Axis:
@@ -66,17 +72,21 @@ def own_value(asked: Setup, axis: Axis) -> Value:
 
 def setups_of(
     asked: Setup, axis: Axis, values: Sequence[Value] | None, question: dict[str, Any]
-) -> dict[Value, Setup]:
-    """One question per value, in the order of the values; of default batches up to memory's end."""
+) -> dict[Value, tuple[Setup, tuple[str, ...]]]:
+    """One question per value with what is to be said of it, in the order of the values.
+
+    Default batches go up to memory's end.
+    """
     named = {**question, "task": asked.workload.task, "force": True}
     machine = bare(asked.machine, axis)
     if axis == "power_limit_w":
         named.pop("power_limit_w", None)
     wanted = _given(values) if values is not None else _default(asked, axis)
-    out: dict[Value, Setup] = {}
+    out: dict[Value, tuple[Setup, tuple[str, ...]]] = {}
     for value in wanted:
-        setup, _ = setup_of(asked.architecture, machine, **{**named, axis: _typed(value, axis)})
-        out[own_value(setup, axis)] = setup
+        own = {**named, axis: _typed(value, axis)}
+        setup, notices = setup_of(asked.architecture, machine, **own)
+        out[own_value(setup, axis)] = setup, notices
         if values is None and axis == "batch_size" and not fits(setup):
             break
     return out
@@ -89,17 +99,17 @@ def bare(machine: Machine, axis: Axis) -> Machine:
 
 def _given(values: Sequence[Value]) -> list[Value]:
     """The values asked for, if they are some but not too many."""
-    listed: list[Value] = [*(values.split(",") if isinstance(values, str) else values)]
-    if not 1 <= len(listed) <= _MOST_VALUES:
-        message = f"{len(listed)} values to sweep over: give 1 to {_MOST_VALUES:,}"
+    given: list[Value] = [*(values.split(",") if isinstance(values, str) else values)]
+    if not 1 <= len(given) <= _MOST_VALUES:
+        message = f"{len(given)} values to sweep over: give 1 to {_MOST_VALUES:,}"
         raise BadInput(message)
-    return listed
+    return given
 
 
 def _typed(value: Value, axis: Axis) -> Value:
     """A value as the axis has it: a word for a precision, else a number."""
     if axis == "precision":
-        return str(value)
+        return str(value).strip()
     try:
         number = float(value)
     except (TypeError, ValueError) as exc:
@@ -132,15 +142,17 @@ def measured_at(setup: Setup, runs: Sequence[Run]) -> tuple[float | None, float 
     import numpy as np
 
     from joulecast.estimator.calibration_runs import measured_energy_j
+    from joulecast.estimator.frame import SET_ASIDE
 
     n = setup.workload.samples * setup.workload.epochs
     energies_j, durations_s = [], []
     for run in runs:
         m = run.measurement
-        whole = run.status == "complete" and run.source != "predicted" and m.samples
-        if not whole or not _is_just_this(run.setup, setup):
+        whole = run.status == "complete" and run.source != "predicted"
+        doubted = any(flag in run.quality_flag for flag in SET_ASIDE)
+        if not whole or doubted or not m.samples or not _is_just_this(run.setup, setup):
             continue
-        factor, energy_j = n / (m.samples or n), measured_energy_j(run, setup)
+        factor, energy_j = n / m.samples, measured_energy_j(run, setup)
         if energy_j is not None:
             energies_j.append(factor * energy_j)
         if m.duration_s:
@@ -158,11 +170,13 @@ def _is_just_this(own: Setup, setup: Setup) -> bool:
     alike = ["task", "batch_size", "precision", "framework"]
     if wanted.task == "train":
         alike += ["trainable_frac", "optimiser"]
+    processors = {s.machine.cpu.id for s in (own, setup) if s.machine.cpu}
     return (
         is_same_model(own, setup)
         and math.isclose(own.architecture.macs, setup.architecture.macs, rel_tol=0.01)
         and all(getattr(w, name) == getattr(wanted, name) for name in alike)
         and device_of(own) == device_of(setup)
+        and len(processors) < 2
         and own.machine.n_gpus == setup.machine.n_gpus
         and _limit_w(own.machine) == _limit_w(setup.machine)
     )
@@ -174,8 +188,38 @@ def _limit_w(machine: Machine) -> float | None:
 
 def said_value(value: Value, axis: Axis) -> str:
     """A value of an axis as a person says it."""
-    if isinstance(value, str):
-        return value
-    words = {"batch_size": "batch {:g}", "power_limit_w": "{:g} W"}
     plural = "GPU" if value == 1 else "GPUs"
-    return words.get(axis, f"{{:g}} {plural}").format(value)
+    words = {"batch_size": "batch {}", "power_limit_w": "{} W", "n_gpus": f"{{}} {plural}"}
+    return words.get(axis, "{}").format(plain(value))
+
+
+def plain(value: Value) -> str:
+    """A value alone.
+
+    >>> plain(1_000_000), plain(87.5), plain("fp16")
+    ('1000000', '87.5', 'fp16')
+    """
+    return value if isinstance(value, str) else f"{value:.10g}"
+
+
+def listed(values: Sequence[Value]) -> str:
+    """Values between commas, of many the first and last."""
+    names = [plain(v) for v in values]
+    return ", ".join(names if len(names) <= 8 else [*names[:3], "...", names[-1]])
+
+
+def said_once(said: Mapping[Value, Iterable[str]], axis: Axis) -> tuple[str, ...]:
+    """What was said of every value; what concerns some of them alone names these.
+
+    >>> said_once({1: ["slow"], 2: ["slow", "power limit 2 W is odd"]}, "power_limit_w")
+    ('slow', 'at 2: power limit odd')
+    """
+    places: dict[str, list[Value]] = {}
+    for value, notices in said.items():
+        own = "" if isinstance(value, str) else _OWN[axis].format(value)
+        for notice in dict.fromkeys(n.replace(own, "") if own else n for n in notices):
+            places.setdefault(notice, []).append(value)
+    return tuple(
+        notice if len(values) == len(said) else f"at {listed(values)}: {notice}"
+        for notice, values in places.items()
+    )

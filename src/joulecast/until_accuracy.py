@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from joulecast.core.insight import EpochForecast
     from joulecast.core.records import Estimate, Machine, Run
 
-_COLUMNS = ("accuracy", "val_accuracy", "val_acc", "test_accuracy", "test_acc")
-"""Columns of a CSV file that may hold the accuracy, the first that is there counts."""
+_COLUMNS = ("val_accuracy", "val_acc", "test_accuracy", "test_acc", "accuracy", "acc")
+"""Columns of a CSV file that may hold the accuracy, the first that is there counts: beside one of
+an evaluation, plain accuracy is that on the training data."""
 
 
 def fill_until(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)

@@ -80,6 +80,15 @@ def test_a_target_that_was_reached_is_told_as_reached() -> None:
     assert found.epochs == found.epochs_low == found.epochs_high == 3
 
 
+@pytest.mark.parametrize("level", [0.0, 0.1, 0.5, 1.0])
+def test_a_flat_curve_is_answered(level: float) -> None:
+    """Also at nothing right and at all right, where no curve below is left."""
+    found = epochs_until([level] * 8, 0.9)
+    assert found.reached == (level >= 0.9)
+    assert found.reached or found.epochs is None
+    assert found.ceiling_low <= level + 0.02
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.floats(0, 1), min_size=4, max_size=30),

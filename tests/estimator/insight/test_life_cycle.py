@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulecast.core.errors import BadInput
-from joulecast.estimator.insight.life_cycle import break_even_requests, life_cycle
+from joulecast.estimator.insight.life_cycle import life_cycle
 
 
 @given(st.floats(1, 1e12), st.tuples(*[st.floats(0.1, 100)] * 3))
@@ -29,10 +29,9 @@ def test_inference_alone() -> None:
     assert life_cycle(None, 2.0) == {}
 
 
-def test_break_even() -> None:
-    """At the break-even the answers have cost what training did."""
-    requests = break_even_requests(3e6, 0.25)
-    assert life_cycle(3e6, 0.25, requests=requests)["inference"] == pytest.approx(3e6)
+def test_a_volume_of_answers_of_unknown_energy_has_no_inference() -> None:
+    """The share does not stand in for a volume that was stated."""
+    assert life_cycle(2e6, None, requests=10) == {"experimentation": 1e6, "training": 2e6}
 
 
 @pytest.mark.parametrize("shares", [(10, 20), (10, 0, 70), (10, -1, 70), (float("nan"), 20, 70)])
