@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 REPEAT = 0.023
 """Spread of repeats of the same run, natural log: no answer is surer (+-3.8 % at 90 %)."""
-SAME, NEAR = 0.02, 0.35
-"""Differences of two workloads up to which they are the same, and near (batch up to 8 times)."""
+SAME, NEAR = 0.01, 0.35
+"""Differences of two workloads over which they stop being the same, by e, and up to which they are
+near (batch up to 8 times)."""
 _BATCH, _SIZE, _LIMIT, _KIND = 6.0, 5.0, 4.0, 1.5
 """Differences over which likeness fades by e: natural-log units, or kinds that are not the same."""
 WILD = 3.0
@@ -103,7 +104,7 @@ class Ties:
 
     Attributes
     ----------
-    device, model, same : whether device, model and the whole workload are the same.
+    device, model : whether device and model are the same.
     distance : difference of the workloads. new, other_new : (n,) and (m,), new models.
     """
 
@@ -126,9 +127,14 @@ class Ties:
         return fading
 
     @property
-    def same(self) -> Mask:
-        """Whether pair and workload are the same."""
-        same: Mask = self.device & self.model & (self.distance < SAME)
+    def same(self) -> Array:
+        """1 for the same pair and workload, soon 0 for others.
+
+        It fades instead of ending, so that it stays a covariance: of runs in a row, each close to
+        the next, the first need not be close to the last.
+        """
+        fading = np.exp(-self.distance / SAME)
+        same: Array = np.where(self.device & self.model, fading, 0.0)
         return same
 
     def covariance(self, s: Spreads, *, repeats: bool) -> Array:

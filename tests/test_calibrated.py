@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import joulecast
 from joulecast import api, known_runs, tables
+from joulecast.asking_run import setup_of
 from joulecast.core.records import (
     Estimate,
     Measurement,
@@ -461,3 +462,23 @@ def test_the_card_tells_what_runs_are_worth(capsys: pytest.CaptureFixture[str]) 
     assert card["short_runs"]["k = 0"]["mdape"] == pytest.approx(zero_shot["mdape"])
     tables.print_card(card, full=True)
     assert "k = 1, same model, near" in capsys.readouterr().out
+
+
+def test_a_chain_of_batches_close_to_each_other_leaves_no_nan() -> None:
+    """Runs at every batch from 1 to 64: each is like the next, the first is not like the last."""
+    runs = []
+    for batch in range(1, 65):
+        zero = joulecast.estimate("vgg16", "hc3", batch_size=batch, samples=1000, runs=())
+        setup, _ = setup_of("vgg16", "hc3", batch_size=batch, samples=1000)
+        off = 1.20 + 0.04 * (batch % 2)
+        energy_j, seconds = off * zero.energy_j, zero.duration_s
+        power_w = {"system": energy_j / seconds}
+        seen = Measurement(
+            {"system": energy_j}, seconds, 1000.0, {"system": "nvml-counter+rapl"}, power_w=power_w
+        )
+        runs.append(Run(setup, seen, "own", "vgg16", id=f"r{batch}"))
+    answer = joulecast.estimate("vgg16", "hc3", batch_size=128, samples=1000, runs=runs)
+    plain = joulecast.estimate("vgg16", "hc3", batch_size=128, samples=1000, runs=())
+    assert answer.basis == "short-run"
+    assert answer.energy_low_j < answer.energy_j < answer.energy_high_j
+    assert answer.energy_j / plain.energy_j == pytest.approx(1.22, rel=0.05)
