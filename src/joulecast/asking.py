@@ -283,5 +283,5 @@ def memory_notices(setup: Setup, *, force: bool) -> tuple[str, ...]:
         return (f"{kept} may not fit into one device's memory",)
     if per_sample * w.batch_size > room:
         most = f"the largest that does is about {max(int(room // per_sample), 1)}"
-        return (f"batch {w.batch_size:g} may not fit into memory: {most}",)
+        return (f"batch {w.batch_size:.9g} may not fit into memory: {most}",)
     return ()

@@ -221,10 +221,10 @@ def _version(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", action="version", version=f"joulecast {__version__}")
 
 
-def fill_workload(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class private)
-    """Add what is run to `group`."""
+def fill_workload(group: Any, *, task: str = "train") -> None:  # noqa: ANN401 (argparse keeps its class private)
+    """Add what is run to `group`; `task` is what happens if none is named."""
     add = group.add_argument
-    add("--task", choices=("train", "infer", "inference", "serve"), help="default: train")
+    add("--task", choices=("train", "infer", "inference", "serve"), help=f"default: {task}")
     add("--epochs", type=number(0, 1e6, above=True), metavar="N", help="default: 1")
     add("--samples", type=number(1, 1e13, whole=True), metavar="N", help="per epoch (50,000)")
     add("--batch-size", type=number(1, 1e7, whole=True), metavar="N", help="default: 128")

@@ -26,7 +26,7 @@ def add_compare(verbs: Any) -> None:  # noqa: ANN401 (argparse keeps its class p
     add("--hw", metavar="x,y", help="machines")
     known = "a=0.9,b=0.87, or a CSV file model,accuracy (default: of measured runs)"
     add("--accuracy", type=accuracies, metavar="A", help=known)
-    fill_workload(ask.add_argument_group("what is run"))
+    fill_workload(ask.add_argument_group("what is run"), task="infer")
     fill_loads(ask.add_argument_group("on what"))
     prices = ask.add_argument_group("CO2e, money and budgets")
     fill_tariff(prices)
