@@ -28,7 +28,7 @@ from benchmarks.study import MACHINES, NETWORKS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from joulecast.core.insight import Analysis
+    from joulecast.core.insight import Analysis, Correlation
     from joulecast.core.records import Run
 
 ACCURACY = {"lenet": 0.68, "mobilenet": 0.81, "efficientnetb0": 0.83}
@@ -112,11 +112,11 @@ def explained(*metrics: str) -> None:
         print(f"  {metric}: {EXPLAINED[metric]}")
 
 
-def _interval(c: object) -> str:
-    value, low, high = (getattr(c, n) for n in ("spearman", "spearman_low", "spearman_high"))
-    if value is None or low is None:
-        return "-" if value is None else f"{value:+.2f}"
-    return f"{value:+.2f} {low:+.2f} to {high:+.2f}"
+def _interval(c: Correlation) -> str:
+    if c.spearman is None:
+        return "-"
+    bounds = "" if c.spearman_low is None else f" {c.spearman_low:+.2f} to {c.spearman_high:+.2f}"
+    return f"{c.spearman:+.2f}{bounds}"
 
 
 def table_6(shown: Analysis, title: str) -> None:
@@ -159,7 +159,7 @@ def rest(shown: Analysis) -> None:
     for c in shown.phase_r:
         if c.metric == "time" and c.pearson is not None:
             print(f"training and inference time, {c.group:7} r {c.pearson:.2f} (papers about 0.9)")
-    for k in shown.knees:
+    for k in (k for k in shown.knees if k.spearman is not None):
         at = k.reason if k.knee_util_frac is None else f"knee at {k.knee_util_frac:.0%}"
         said = {"hc2": " (papers 0.55)", "hc3": " (papers 0.81)"}.get(k.machine, "")
         print(f"utilisation and power, {k.machine}: rho {k.spearman:.2f}{said}, {at}")
@@ -168,16 +168,15 @@ def rest(shown: Analysis) -> None:
 def measured(path: Path, scope: str | None) -> None:
     """Print the same of measured runs: rank correlations by machine, and the choice."""
     shown = analyse(path, scope=scope)
-    main = scope or max(shown.scopes, key=lambda s: shown.scopes[s])
-    rows = [c for c in shown.correlations if c.target == main and c.spearman is not None]
-    print(f"\nmeasured, {path.name}, {main}: Spearman with energy per sample")
+    rows = [c for c in shown.correlations if c.target == shown.scope and c.spearman is not None]
+    print(f"\nmeasured, {path.name}, {shown.scope}: Spearman with energy per sample")
     for task in dict.fromkeys(c.task for c in rows):
         for metric in dict.fromkeys(c.metric for c in rows if c.task == task):
             own = [c for c in rows if c.task == task and c.metric == metric]
             largest = sorted(own, key=lambda c: -c.n)[:5]
             cells = "  ".join(f"{c.group} {c.spearman:+.2f} ({c.n})" for c in largest)
             print(f"  {task:6}{metric:28}{cells}")
-    choice(shown, f"measured {main} energies")
+    choice(shown, f"measured {shown.scope} energies")
 
 
 def main() -> None:

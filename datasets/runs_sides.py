@@ -25,7 +25,7 @@ _SHARES = ("gpu_util", "gpu_mem_util", "accuracy")
 def percent_of(path: Path) -> Percent:
     """(source, column) of the shares that a source writes as percent: any of them is above 1."""
     found: set[tuple[str, str]] = set()
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         reader = csv.reader(file)
         names = next(reader, [])
         at = [(names.index(name), name) for name in _SHARES if name in names]

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import csv
 import math
-import re
 from dataclasses import replace
-from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from joulecast.core.catalog import normalise
-from joulecast.core.errors import BadInput, JoulecastError, UnknownName
-from joulecast.core.records import Architecture, Machine, Measurement, Run, Scope, Setup, Workload
-from joulecast.datasets import architectures, hardware, shapes
+from joulecast.core.errors import BadInput, JoulecastError
+from joulecast.core.records import Measurement, Run, Scope, Setup, Workload
 from joulecast.datasets.cells import number, text
+from joulecast.datasets.runs_names import machine_of, network_of
 from joulecast.datasets.runs_sides import percent_of, sides_of
 from joulecast.datasets.runs_sources import flags, mended
 
@@ -39,7 +37,6 @@ DATASET_SAMPLES: Final = {
     "sentiment140": 1_600_000,
 }
 """Training samples per epoch of public data sets, by normalised name."""
-_TEXT = ("nlp", "text", "language")
 _ASKED = (
     *("source", "model", "domain", "params", "trainable_params", "macs_per_sample"),
     *("input_shape", "seq_len", "dataset", "task", "scenario", "samples", "batch_size"),
@@ -48,6 +45,8 @@ _ASKED = (
 )
 """Columns that the setup of a row is made from."""
 _MOST_ASKED = 50_000
+_TOTAL = ("", "total")
+"""Duration scopes of rows whose time and energy are those of all their samples, of one epoch."""
 
 
 def setup_of(row: Mapping[str, Any]) -> Setup:
@@ -59,7 +58,7 @@ def setup_of(row: Mapping[str, Any]) -> Setup:
         When no device or no architecture can be made out, with what to do.
     """
     notes: list[str] = []
-    machine = _machine(
+    machine = machine_of(
         text(row.get("hardware_id")),
         text(row.get("gpu_name")),
         text(row.get("cpu_name")),
@@ -69,7 +68,7 @@ def setup_of(row: Mapping[str, Any]) -> Setup:
     framework = framework_of(text(row.get("framework")))
     shape = text(row.get("input_shape")) or _dataset_shape(text(row.get("dataset")))
     seq_len = number(row.get("seq_len"))
-    architecture, said = _architecture(
+    architecture, said = network_of(
         text(row.get("model")),
         text(row.get("domain")),
         shape,
@@ -83,53 +82,6 @@ def setup_of(row: Mapping[str, Any]) -> Setup:
     return Setup(
         machine, architecture, workload, scope_of(text(row.get("energy_scope"))), tuple(notes)
     )
-
-
-@lru_cache(maxsize=4096)
-def _machine(
-    hardware_id: str,
-    gpu_name: str,
-    cpu_name: str,
-    n_gpus: float | None,
-    limit_w: float | None,
-) -> Machine:
-    machine = None
-    for name in (hardware_id, gpu_name, cpu_name):
-        if not name:
-            continue
-        try:
-            machine = hardware.machine(name)
-            break
-        except UnknownName:
-            if name == (gpu_name or hardware_id):
-                continue
-    if machine is None:
-        raise UnknownName(
-            "machine",
-            hardware_id or gpu_name or cpu_name or "(blank)",
-            hardware.device_names(),
-            "hardware_id names a device",
-        )
-    if machine.gpu is not None:
-        count = int(n_gpus) if n_gpus else machine.n_gpus
-        machine = replace(
-            machine, n_gpus=max(count, 1), gpu_power_limit_w=limit_w or machine.gpu_power_limit_w
-        )
-        host = _host(cpu_name)
-        if host is not None and machine.cpu is not None:
-            machine = replace(machine, cpu=host.cpu, n_cpus=host.n_cpus)
-    return machine
-
-
-@lru_cache(maxsize=512)
-def _host(cpu_name: str) -> Machine | None:
-    if not cpu_name:
-        return None
-    try:
-        host = hardware.machine(cpu_name.split("(same host", 1)[0].strip())
-    except JoulecastError:
-        return None
-    return host if host.gpu is None else None
 
 
 def framework_of(spelling: str) -> str:
@@ -162,7 +114,7 @@ def scope_of(spelling: str) -> Scope:
 
 
 def precision_of(spelling: str) -> str:
-    """One of fp64, fp32, tf32, fp16, bf16, fp8, int8, fp4; blank is ``fp32``."""
+    """One of fp64, fp32, tf32, fp16, bf16, fp8, int8, int4, fp4; blank is ``fp32``."""
     low = spelling.lower().strip()
     for name in ("int8", "int4", "fp8", "fp4", "bf16", "tf32", "fp64"):
         if low.startswith(name):
@@ -192,7 +144,7 @@ def _workload(row: Mapping[str, Any], framework: str, notes: list[str]) -> Workl
     if "forward" in text(row.get("duration_scope")):
         task = "infer"
     if task == "serve":
-        message = "serving rows are not answered yet: this predictor covers training and inference"
+        message = "rows of serving go into a table of servers, with the column model_id"
         raise BadInput(message)
     batch = number(row.get("batch_size"))
     if batch is None:
@@ -228,92 +180,6 @@ def _default_batch(scenario: str, task: str) -> float:
     return by_scenario.get(normalise(scenario), 32.0 if task == "train" else 1.0)
 
 
-def shape_of(spelling: str) -> tuple[int, ...]:
-    """``3x224x224`` as (3, 224, 224); blank or unreadable as ()."""
-    parts = re.split(r"[x,*\s]+", spelling.strip("()[] ").lower())
-    try:
-        shape = tuple(int(float(p)) for p in parts if p)
-    except (ValueError, OverflowError):
-        return ()
-    return shape if all(0 < n < 100_000 for n in shape) else ()
-
-
-@lru_cache(maxsize=8192)
-def _architecture(  # noqa: PLR0913 (one per input column, so that the cache has a key)
-    model: str,
-    domain: str,
-    shape_text: str,
-    seq_len: float | None,
-    framework: str,
-    *,
-    params: float | None,
-    macs: float | None,
-) -> tuple[Architecture, tuple[str, ...]]:
-    """The architecture that a row describes, with what had to be assumed."""
-    shape = shape_of(shape_text)
-    is_text = domain in _TEXT or seq_len is not None
-    if not shape and seq_len:
-        shape = (int(seq_len),)
-    found = architectures.candidates(model) or architectures.candidates(_stem(model))
-    wanted = "tensorflow" if framework == "tensorflow" else "pytorch"
-    if found:
-        entry = min(found, key=lambda a: _misfit(a, shape, wanted, params, macs))
-        notes: tuple[str, ...] = ()
-        if not architectures.candidates(model):
-            notes = (f"'{model}' is not in the catalogue: taken as {entry.name}",)
-        entry = shapes.resized(entry, _fitting(shape, entry))
-        if shape and shapes.agree(params, entry.params):
-            macs = None  # network and input size are known: our own count stands
-        return shapes.with_totals(entry, params, macs), notes
-    if params is None and macs is None:
-        raise UnknownName(
-            "model",
-            model or "(blank)",
-            architectures.names(),
-            "Give params and macs_per_sample to describe it",
-        )
-    kind = "text" if is_text else "vision"
-    entry = shapes.nearest(architectures.all_architectures(), kind, params, macs, shape)
-    said = f"'{model}' is not in the catalogue: op shares of {entry.name}"
-    if shape and macs is None:
-        entry = shapes.resized(entry, _fitting(shape, entry))
-        said += ", MACs from its MACs per parameter"
-        macs = entry.macs / entry.params * params if params else None
-    named = replace(entry, name=model or entry.name, group=normalise(model), aliases=())
-    return shapes.with_totals(named, params, macs), (said,)
-
-
-def _fitting(shape: tuple[int, ...], entry: Architecture) -> tuple[int, ...]:
-    """`shape` if it is of the entry's kind (image or sequence), else the entry's own."""
-    if not shape or (len(shape) >= 3) != (len(entry.input_shape) >= 3):
-        return entry.input_shape
-    return shape
-
-
-def _stem(model: str) -> str:
-    """Name up to the first bracket or version remark: ``resnet50_mod3`` -> ``resnet50``."""
-    return re.split(r"\s*\(|_mod\d|_nosync|_v\d+$|-99", model)[0].strip()
-
-
-def _misfit(
-    a: Architecture,
-    shape: tuple[int, ...],
-    framework: str,
-    params: float | None,
-    macs: float | None,
-) -> tuple[float, float, bool]:
-    """How badly an entry fits: distance of totals at the row's size, then size, then framework."""
-    shape = _fitting(shape, a)
-    at = shapes.resized(a, shape)
-    far = 0.0
-    if params:
-        far += abs(math.log(params / max(a.params, 1.0)))
-    if macs:
-        far += abs(math.log(macs / max(at.macs, 1.0)))
-    size = abs(math.log(max(at.macs, 1.0) / max(a.macs, 1.0)))
-    return round(far, 0) + round(size, 0), size, a.framework != framework
-
-
 def load(path: Path) -> Iterator[Run]:
     """Runs of a table with the columns of ``runs_train_infer.csv``; unclear rows are skipped.
 
@@ -337,7 +203,7 @@ def rows_and_runs(path: Path) -> Iterator[tuple[dict[str, Any], Run | None]]:
         message = f"no such file: {path}. Give a CSV with the columns of the runs table"
         raise BadInput(message)
     percent = percent_of(path)
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         reader = csv.reader(file)
         names = next(reader, [])
         missing = {"model", "hardware_id"} - set(names)
@@ -373,27 +239,42 @@ def _setup_or_none(row: Mapping[str, Any]) -> Setup | None:
     if "backward" in text(row.get("duration_scope")):
         return None
     try:
-        return setup_of(mended(row))
+        setup = setup_of(mended(row))
     except JoulecastError:
         return None
+    if setup.scope == "gpu" and setup.machine.gpu is None:  # what a blank scope means elsewhere
+        return replace(setup, scope="cpu")
+    return setup
+
+
+def _amounts(row: Mapping[str, Any]) -> tuple[float | None, float | None, float | None]:
+    """Samples, and the seconds and joules that they took.
+
+    Of one sample where the row says them or its totals tell; an epoch without a count is whole.
+    """
+    samples_per_s, sample_j = (
+        number(row.get("samples_per_s")),
+        number(row.get("energy_per_sample_j")),
+    )
+    sample_s = 1 / samples_per_s if samples_per_s else None
+    if sample_s and sample_j:
+        return 1.0, sample_s, sample_j
+    whole_s, whole_j = number(row.get("duration_s")), number(row.get("energy_j"))
+    stated, of = number(row.get("samples")), text(row.get("duration_scope"))
+    if not stated and of == "per_epoch" and not (sample_s or sample_j):
+        return None, whole_s, whole_j
+    is_of_stated = of == "per_epoch" or (of in _TOTAL and number(row.get("epochs")) in {None, 1.0})
+    if stated and is_of_stated:
+        sample_s = sample_s or (whole_s and whole_s / stated)
+        sample_j = sample_j or (whole_j and whole_j / stated)
+    return 1.0, sample_s, sample_j
 
 
 def _recorded(row: Mapping[str, Any], setup: Setup, percent: Percent = frozenset()) -> Run:
     """The run of `setup` that a row records; `percent`: columns of a source that are percent."""
-    energy_j, samples_per_s = (
-        number(row.get("energy_per_sample_j")),
-        number(row.get("samples_per_s")),
-    )
+    samples, duration_s, energy_j = _amounts(row)
     power_w = number(row.get("avg_power_w"))
     variant, source = text(row.get("variant")), text(row.get("source"))
-    samples: float | None = 1.0
-    duration_s = 1 / samples_per_s if samples_per_s else None
-    if text(row.get("duration_scope")) == "per_epoch" and not (samples_per_s or energy_j):
-        stated, epoch_s = number(row.get("samples")), number(row.get("duration_s"))
-        epoch_j = number(row.get("energy_j"))
-        samples = 1.0 if stated else None
-        duration_s = epoch_s and epoch_s / (stated or 1.0)
-        energy_j = epoch_j and epoch_j / (stated or 1.0)
     return Run(
         setup=setup,
         measurement=Measurement(

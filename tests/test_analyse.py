@@ -116,6 +116,7 @@ def test_runs_and_predictions_together(tmp_path: Path, capsys: pytest.CaptureFix
         (("--predict", "nobody-knows", "--hw", "hc1"), "unknown model"),
         (("--predict", "vgg16", "--hw", "hc1", "--scope", "wall"), "no run knows the energy"),
         (("--predict", "vgg16", "--hw", "hc1", "--batch-sizes", "x"), "whole number"),
+        (("--batch-sizes", "64", "."), "need both"),
         (("no-such-folder",), "no such file"),
     ],
 )
@@ -125,6 +126,26 @@ def test_bad_questions_are_refused(words: tuple[str, ...], said: str) -> None:
         ask(*words)
     assert type(caught.value).__module__ == "joulecast.core.errors"
     assert gc.isenabled()
+
+
+def test_a_reason_is_told_once_for_all_its_figures() -> None:
+    """Two runs: nothing can be correlated, in two lines and not in nine."""
+    lines = analysis_screen(analyse([run("a"), run("b", sample_j=0.02)])).splitlines()
+    assert sum("2 runs with both" in line for line in lines) == 1
+    assert sum("accuracy and GPU utilisation, known of none of 2 runs" in x for x in lines) == 1
+
+
+def test_all_machines_stand_beside_the_first_ones() -> None:
+    """Pearson's r of time and energy on three of five machines, and pooled."""
+    runs = [
+        run(f"n{i}", machine=f"m{k}", sample_s=i * 1e-4, sample_j=i * (0.01 + 0.001 * k * i))
+        for k in range(5)
+        for i in range(1, 5)
+    ]
+    text = analysis_screen(analyse(runs))
+    (line,) = [x for x in text.splitlines() if x.startswith("  time")]
+    assert [word in line for word in ("m0", "m2", "m3", "pooled")] == [True, True, False, True]
+    assert "and 2 machines more: --all shows them" in text
 
 
 @pytest.mark.parametrize(

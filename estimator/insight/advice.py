@@ -10,8 +10,9 @@ from joulecast.core.insight import Advice
 from joulecast.core.units import format_si
 from joulecast.estimator.insight.advice_gaps import gaps
 from joulecast.estimator.insight.advice_servers import of_servers
-from joulecast.estimator.insight.configurations import coded, joined
+from joulecast.estimator.insight.configurations import coded, grouped, joined, series
 from joulecast.estimator.insight.correlations import POOLED, known
+from joulecast.estimator.insight.saturation import curves
 from joulecast.estimator.insight.words import counted
 
 if TYPE_CHECKING:
@@ -23,16 +24,15 @@ if TYPE_CHECKING:
     from joulecast.estimator.insight.frame import Frame
 
     Array = NDArray[np.float64]
-    Places = NDArray[np.intp]
 
 POINTS = 0.02
 """Accuracy that counts as comparable: two points below the best."""
 USUAL_BATCH = 128.0
 """The papers' batch size."""
 _WORTH = 0.01
-_RANKED = 0.5
+_RANKED, _LEAST_RANKED = 0.5, 8
+_LEAST_SIZES = 3
 _BEFORE_A_RUN = ("macs_param", "model_size_to_ram", "parameters")
-_SETTING = ("model", "machine", "task", "precision", "framework", "dataset", "optimiser", "variant")
 
 
 def advice(
@@ -64,21 +64,11 @@ def advice(
 
 def _network(frame: Frame, scope: str) -> Iterator[Advice]:
     """The network of least energy among those nearly as accurate as the best."""
-    frame = frame.where(np.isfinite(frame.number["accuracy"]))
-    best: tuple[int, Frame] | None = None
-    for task in ("infer", "train"):
-        part = frame.where(frame.text["task"] == task)
-        for places in settings(part, ("machine", "dataset"), ()):
-            group = _cheapest_of_each(part.where(places), scope)
-            if len(group) > 1 and (best is None or len(group) > best[0]):
-                best = (len(group), group)
-        if best is not None:
-            break
-    if best is None:
+    group = _most_networks(frame.where(np.isfinite(frame.number["accuracy"])))
+    if group is None:
         return
-    group = best[1]
     energy_j, accuracy = group.number[f"energy_per_sample_{scope}_j"], group.number["accuracy"]
-    top = int(np.argmax(accuracy))
+    top = int(np.lexsort((energy_j, -accuracy))[0])
     near = np.flatnonzero(accuracy >= accuracy[top] - POINTS)
     pick = int(near[np.argmin(energy_j[near])])
     saved = 1 - float(energy_j[pick] / energy_j[top])
@@ -98,26 +88,16 @@ def _network(frame: Frame, scope: str) -> Iterator[Advice]:
     yield Advice("model", text, saved)
 
 
-def _cheapest_of_each(part: Frame, scope: str) -> Frame:
-    """The configuration of least energy of each network."""
-    energy_j = part.number[f"energy_per_sample_{scope}_j"]
-    order = np.argsort(energy_j, kind="stable")
-    models = coded(part.text["model"][order])
-    _, first = np.unique(models, return_index=True)
-    return part.where(order[first])
-
-
-def settings(
-    frame: Frame, texts: Sequence[str], numbers: Sequence[str]
-) -> Iterator[NDArray[np.intp]]:
-    """Places of the runs that agree in `texts` and `numbers`."""
-    if not len(frame):
-        return
-    key = joined(
-        [coded(frame.text[n]) for n in texts] + [coded(frame.number[n]) for n in numbers],
-    )
-    order = np.argsort(key, kind="stable")
-    yield from np.split(order, np.flatnonzero(np.diff(key[order])) + 1)
+def _most_networks(frame: Frame) -> Frame | None:
+    """The runs on the machine and data set with most networks, of inference if there are any."""
+    for task in ("infer", "train"):
+        part = frame.where(frame.text["task"] == task)
+        key = joined([coded(part.text[n]) for n in ("machine", "dataset")])
+        groups = [part.where(places) for places in grouped(key)]
+        counts = [len(set(group.text["model"].tolist())) for group in groups]
+        if max(counts, default=0) > 1:
+            return groups[int(np.argmax(counts))]
+    return None
 
 
 def _rank(correlations: Sequence[Correlation], scope: str) -> Iterator[Advice]:
@@ -125,13 +105,9 @@ def _rank(correlations: Sequence[Correlation], scope: str) -> Iterator[Advice]:
     ranked: dict[str, list[Correlation]] = {}
     for c in correlations:
         own = c.target == scope and c.group != POOLED and c.task == "infer"
-        if own and c.metric in _BEFORE_A_RUN and c.spearman_low is not None:
+        if own and c.metric in _BEFORE_A_RUN and c.spearman is not None and c.n >= _LEAST_RANKED:
             ranked.setdefault(c.metric, []).append(c)
-    sure = {
-        metric: rows
-        for metric, rows in ranked.items()
-        if min((c.spearman_low or -1.0) for c in rows) > _RANKED
-    }
+    sure = {m: rows for m, rows in ranked.items() if min(map(_at_least, rows)) > _RANKED}
     if not sure:
         return
     metric, rows = max(sure.items(), key=lambda item: min(c.spearman or -1.0 for c in item[1]))
@@ -144,14 +120,17 @@ def _rank(correlations: Sequence[Correlation], scope: str) -> Iterator[Advice]:
     yield Advice("metric", text)
 
 
+def _at_least(c: Correlation) -> float:
+    """The lower bound of a rank correlation; a perfect order has none and is taken as it is."""
+    return c.spearman_low if c.spearman_low is not None else (c.spearman or -1.0)
+
+
 def _batch(frame: Frame, scope: str) -> Iterator[Advice]:
     """The batch size of least energy per sample, and what it saves."""
     found = []
-    part = frame.where(frame.text["task"] != "serve")
-    for places in settings(part, _SETTING, ("limit_w", "n_gpus", "macs")):
-        group = part.where(places)
+    for group in series(frame.where(frame.text["task"] != "serve"), "batch_size"):
         sizes = group.number["batch_size"]
-        if len(np.unique(sizes)) < 3:
+        if len(np.unique(sizes)) < _LEAST_SIZES:
             continue
         energy_j = group.number[f"energy_per_sample_{scope}_j"]
         best = int(np.argmin(energy_j))
@@ -166,7 +145,11 @@ def _batch(frame: Frame, scope: str) -> Iterator[Advice]:
     each = format_si(float(energy_j[best]), "J")
     task = group.text["task"][best]
     if saved < _WORTH:
-        text = f"batch {USUAL_BATCH:g} is as good as any measured size, by {_WORTH:.0%} of energy"
+        text = f"the batch size changes the energy per sample by less than {_WORTH:.0%}"
+        if size[other] == USUAL_BATCH:
+            text = (
+                f"batch {USUAL_BATCH:g} needs as little energy as any other size, to {_WORTH:.0%}"
+            )
         yield Advice("batch", text)
         return
     text = (
@@ -175,17 +158,17 @@ def _batch(frame: Frame, scope: str) -> Iterator[Advice]:
     )
     if len(found) > 1:
         middle = float(np.median([one[0] for one in found]))
-        text += f"; over {len(found)} such series the best size saves {middle:.0%} in the median"
+        text += (
+            f"; over {len(found)} such series the best size saves {middle:.0%} in the median "
+            f"(against {USUAL_BATCH:g}, where that was not run against the costliest size)"
+        )
     yield Advice("batch", text, saved)
 
 
 def _limit(frame: Frame, scope: str) -> Iterator[Advice]:
     """The power limit of least energy, what it saves and how much slower it is."""
     found = []
-    part = frame.where(np.isfinite(frame.number["limit_w"]))
-    numbers = ("batch_size", "n_gpus", "macs", "rate_rps", "concurrency")
-    for places in settings(part, _SETTING, numbers):
-        group = part.where(places)
+    for group in series(frame.where(np.isfinite(frame.number["limit_w"])), "limit_w"):
         limits = group.number["limit_w"]
         if len(np.unique(limits)) < 2:
             continue
@@ -215,19 +198,22 @@ def _limit(frame: Frame, scope: str) -> Iterator[Advice]:
 
 def _saturation(frame: Frame, knees: Sequence[Knee]) -> Iterator[Advice]:
     """The run nearest to the knee of its machine without passing it."""
+    seen = dict(curves(frame))
     for knee in knees:
         if knee.knee_util_frac is None or knee.knee_power_w is None:
             continue
-        part = frame.where(frame.text["machine"] == knee.machine)
+        part = seen[knee.machine]
         util = part.number["gpu_util_frac"]
         below = np.flatnonzero(util <= knee.knee_util_frac)
         if not len(below):
             continue
         nearest = int(below[np.argmax(util[below])])
-        beyond = float((util > knee.knee_util_frac).sum()) / max(int(np.isfinite(util).sum()), 1)
+        beyond = float((util > knee.knee_util_frac).mean())
+        n_gpus = part.number["n_gpus"][nearest]
+        power = f"{knee.knee_power_w:.0f} W" + (f" on {n_gpus:g} GPUs" if n_gpus > 1 else "")
         text = (
             f"on {knee.machine} GPU power stops rising at {knee.knee_util_frac:.0%} utilisation "
-            f"({knee.knee_power_w:.0f} W); {beyond:.0%} of the runs are beyond. Place work just "
+            f"({power}); {beyond:.0%} of the runs are beyond. Place work just "
             f"below, as {part.text['model'][nearest]} at batch "
             f"{part.number['batch_size'][nearest]:g} ({util[nearest]:.0%})"
         )

@@ -36,15 +36,15 @@ def measured_fracs(frame: Frame) -> dict[str, float]:
 
 
 def _unmeasured(frame: Frame, scope: str) -> Iterator[Advice]:
-    predicted = float((frame.text["basis"] == PREDICTED).mean()) if len(frame) else 0.0
-    if predicted == 1:
+    executed = frame.where(frame.text["basis"] != PREDICTED)
+    if not len(executed):
         text = (
             "no run is measured, all are predictions: profile one network on each machine to see "
             "how far they hold ('joulecast profile')"
         )
         yield Advice("measure", text)
         return
-    modelled = 1 - measured_fracs(frame).get(scope, 1.0) - predicted
+    modelled = 1 - measured_fracs(executed).get(scope, 1.0)
     if modelled > 0.005:
         text = (
             f"{modelled:.0%} of the {scope} energies are modelled, at least in part, not measured: "

@@ -8,14 +8,15 @@ import numpy as np
 
 from joulecast.core.insight import Advice
 from joulecast.core.units import format_si
-from joulecast.estimator.insight.configurations import coded, joined
+from joulecast.estimator.insight.configurations import coded, grouped, joined, series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from joulecast.estimator.insight.frame import Frame
 
-_SETTING = ("model", "machine", "precision", "framework", "dataset")
+_REQUEST = ("output_tokens", "prompt_tokens", "cache_hit_frac")
+_LIKE = 0.1
 _LEAST_RATES = 3
 _NEAR = 0.05
 _WORTH = 0.01
@@ -31,16 +32,12 @@ def of_servers(frame: Frame, scope: str) -> Iterator[Advice]:
 
 def _rate(part: Frame, scope: str) -> Iterator[Advice]:
     """The rate of least energy per request at which the queue does not grow."""
-    key = joined(
-        [coded(part.text[n]) for n in _SETTING]
-        + [coded(part.number[n]) for n in ("n_gpus", "limit_w")],
-    )
     found = []
-    for k in range(int(key.max()) + 1):
-        group = part.where(key == k)
-        if len(np.unique(group.number["rate_rps"])) < _LEAST_RATES:
+    for group in series(part, "rate_rps", "concurrency", "batch_size", *_REQUEST):
+        alike = _alike(group)
+        if len(np.unique(alike.number["rate_rps"])) < _LEAST_RATES:
             continue
-        carried = group.where(group.number["saturated"] != 1)
+        carried = alike.where(alike.number["saturated"] != 1)
         if not len(carried):
             continue
         energy_j = carried.number[f"energy_per_sample_{scope}_j"]
@@ -62,17 +59,32 @@ def _rate(part: Frame, scope: str) -> Iterator[Advice]:
     yield Advice("serving", text, saved)
 
 
+def _alike(group: Frame) -> Frame:
+    """The runs whose requests are like the middle one: other requests need other energies."""
+    mask = np.ones(len(group), dtype=bool)
+    for name in _REQUEST:
+        values = group.number[name]
+        known = np.isfinite(values)
+        if known.any():
+            usual = float(np.median(values[known]))
+            mask &= ~known | (np.abs(values - usual) <= _LIKE * usual)
+    return group.where(mask)
+
+
 def _size(part: Frame, scope: str) -> Iterator[Advice]:
-    """Energy per request of the largest against the smallest model, at low and at high rates."""
-    best: tuple[int, str, list[tuple[float, float, str, str]]] | None = None
-    for machine in dict.fromkeys(part.text["machine"].tolist()):
-        group = part.where(part.text["machine"] == machine)
-        lines = _ratios(group, scope)
-        if lines and (best is None or len(lines) > best[0]):
-            best = (len(lines), machine, lines)
-    if best is None:
+    """Energy per request of the largest against the smallest model, at low and at high rates.
+
+    Each has its own answers' length, as in the papers; the requests are of one data set.
+    """
+    machine, lines = "", list[tuple[float, float, str, str]]()
+    key = joined([coded(part.text["machine"]), coded(part.text["dataset"])])
+    for places in grouped(key):
+        group = part.where(places)
+        found = _ratios(group, scope)
+        if len(found) > len(lines):
+            machine, lines = group.text["machine"][0], found
+    if not lines:
         return
-    _, machine, lines = best
     rate, ratio, large, small = lines[0]
     text = (
         f"on {machine} {large} needs {ratio:.1f} x the energy per request of {small} "

@@ -61,6 +61,7 @@ def analysis(
         models=len(set(whole.text["model"].tolist())),
         machines=tuple(dict.fromkeys(whole.text["machine"].tolist())),
         scopes=scopes,
+        scope=main,
         correlations=correlated,
         time_energy=tuple(c for s in told for c in time_energy(frame, s)),
         phases=ratios,
@@ -185,7 +186,10 @@ def _notices(whole: Frame, main: str) -> Iterator[str]:
         yield f"{some} {counted(len(whole), 'run')} are predictions, not measurements"
     for scope, frac in measured_fracs(whole.where(whole.text["basis"] != PREDICTED)).items():
         if frac < 1:
-            yield f"{1 - frac:.0%} of the measured runs' {scope} energies are modelled in part"
+            yield (
+                f"{1 - frac:.0%} of the {scope} energies of runs that were executed are modelled "
+                "at least in part, not measured"
+            )
     without = len(whole) - len(known(whole, main))
     if without:
         yield (
@@ -193,7 +197,10 @@ def _notices(whole: Frame, main: str) -> Iterator[str]:
             f"are in no figure about {main}; scopes are never pooled"
         )
     if whole.refused:
-        yield f"negative or not finite: {counted(whole.refused, 'value')}, taken as unknown"
+        yield (
+            f"negative, not finite, absurd, no energy or a share above 1: "
+            f"{counted(whole.refused, 'value')}, taken as unknown"
+        )
 
 
 def _doubts(frame: Frame, main: str) -> Iterator[str]:
@@ -206,6 +213,7 @@ def _doubts(frame: Frame, main: str) -> Iterator[str]:
     key = joined([coded(part.text[n]) for n in ("model", "machine", "task")]) if len(part) else None
     if key is not None and len(np.unique(key)) < len(part):
         yield (
-            f"{len(part):,} configurations of {len(np.unique(key)):,} networks on machines: "
-            "several batch sizes, power limits or precisions of one each count as one run"
+            f"{counted(len(np.unique(key)), 'network')} on a machine in a task, counted "
+            f"{len(part):,} times: each batch size, power limit or precision is a run of its own, "
+            "so that n overstates how many networks were compared"
         )

@@ -10,7 +10,7 @@ from joulecast.estimator.insight.frame import NUMBERS, PREDICTED, TEXTS, Frame
 from joulecast.estimator.insight.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,16 +35,16 @@ def configurations(frame: Frame) -> tuple[Frame, tuple[str, ...]]:
     """One row per configuration, the median of its repeats, and sentences on what was merged.
 
     A configuration is a network on a machine with its task, batch size, precision, power limit,
-    framework, data set and, of servers, the requests. Where it was measured, what was predicted
-    for it is left out.
+    framework, data set and, of servers, the requests. Where it was measured, on whatever data of
+    that size, what was predicted for it is left out.
     """
     group = configuration_of(frame)
-    kept = _measured_first(frame, group)
+    kept = _measured_first(frame)
     said = []
     if len(kept) < len(frame):
         said.append(
             f"{counted(len(frame) - len(kept), 'prediction')} left out: "
-            "the same configurations were measured as well"
+            "the same configurations were run as well"
         )
     frame, group = frame.where(kept), group[kept]
     merged = medians(frame, group)
@@ -56,13 +56,25 @@ def configurations(frame: Frame) -> tuple[Frame, tuple[str, ...]]:
     return merged, tuple(said)
 
 
-def configuration_of(frame: Frame) -> Codes:
-    """Number of each run's configuration, (n,), from 0."""
-    columns: list[Codes] = [coded(frame.text[name]) for name in _KEY_TEXTS]
-    for name in _KEY_NUMBERS:
+def configuration_of(frame: Frame, free: Sequence[str] = ()) -> Codes:
+    """Number of each run's configuration, (n,), from 0; what is `free` does not tell any apart."""
+    columns: list[Codes] = [coded(frame.text[n]) for n in _KEY_TEXTS if n not in free]
+    for name in (n for n in _KEY_NUMBERS if n not in free):
         digits = _SERVED_DIGITS if name in _MEASURED_IN_RUN else _DIGITS
         columns.append(coded(_rounded(frame.number[name], digits)))
     return joined(columns)
+
+
+def series(frame: Frame, *free: str) -> Iterator[Frame]:
+    """The runs that are one configuration but for what is `free` to vary, set by set."""
+    for places in grouped(configuration_of(frame, free)):
+        yield frame.where(places)
+
+
+def grouped(codes: Codes) -> list[Codes]:
+    """Places of the runs of each code, those of the least code first."""
+    order = np.argsort(codes, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(order) else []
 
 
 def coded(values: NDArray[np.object_] | Array) -> Codes:
@@ -91,11 +103,12 @@ def _rounded(values: Array, digits: int) -> Array:
     return np.rint(values * scale) / scale
 
 
-def _measured_first(frame: Frame, group: Codes) -> Codes:
-    """Places of the runs that are kept: no prediction beside a measurement of the same."""
+def _measured_first(frame: Frame) -> Codes:
+    """Places of the runs that are kept: no prediction of what was run, on whatever data."""
     predicted = frame.text["basis"] == PREDICTED
     if not predicted.any() or predicted.all():
         return np.arange(len(frame))
+    group = configuration_of(frame, ("dataset",))
     measured = np.zeros(int(group.max(initial=-1)) + 1, dtype=bool)
     measured[group[~predicted]] = True
     return np.flatnonzero(~predicted | ~measured[group])
@@ -109,11 +122,11 @@ def medians(frame: Frame, group: Codes) -> Frame:
     text = {name: frame.text[name][first] for name in TEXTS}
     if counts.max(initial=1) == 1:
         return frame.where(first)
-    number = {name: _median_by(frame.number[name], group, len(first)) for name in NUMBERS}
+    number = {name: median_by(frame.number[name], group, len(first)) for name in NUMBERS}
     return Frame(text, number, frame.refused)
 
 
-def _median_by(values: Array, group: Codes, size: int) -> Array:
+def median_by(values: Array, group: Codes, size: int) -> Array:
     """Median of the finite values of each group, (size,)."""
     known = np.isfinite(values)
     order = np.lexsort((values[known], group[known]))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from joulecast.estimator.insight.words import counted
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,15 +19,17 @@ if TYPE_CHECKING:
 
 LEAST = 3
 """Pairs below which no correlation is told."""
-_SURE = 1.96
+_SURE = 1.959964
 _FIELLER = 1.06
 _SAME = 1e-12
-"""Spread over size below which a column counts as constant: rounding alone makes as much."""
+"""Relative difference that rounding alone makes: a column of less spread is constant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """A correlation with the bounds of 95 %; ``None`` where it is undefined.
+    """A correlation with the bounds of 95 %; ``None`` where they are undefined.
+
+    A perfect order has no bounds: Fisher's z is infinite, and four runs may lie in one by chance.
 
     Attributes
     ----------
@@ -61,12 +65,14 @@ def _told(
     a, b = known_pairs(x, y)
     n = len(a)
     if n < LEAST:
-        return Coefficient(None, n, reason=f"{n} runs know both: at least {LEAST} are needed")
+        return Coefficient(
+            None, n, reason=f"{counted(n, 'run')} with both: at least {LEAST} are needed"
+        )
     if _is_constant(a) or _is_constant(b):
         which = "the figure" if _is_constant(a) else "the energy"
         return Coefficient(None, n, reason=f"{which} is the same in all runs")
     value = compute(a, b)
-    if value is None or n <= LEAST:
+    if value is None or n <= LEAST or 1 - abs(value) < _SAME:
         return Coefficient(value, n)
     low, high = interval(value, n, variance)
     return Coefficient(value, n, low, high)
@@ -117,8 +123,7 @@ def interval(value: float, n: int, variance: float = _FIELLER) -> tuple[float, f
     Parameters
     ----------
     variance : 1 for Pearson, 1.06 for Spearman (Fieller, Hartley and Pearson 1957). n : above 3.
+    value : inside -1..1.
     """
-    if abs(value) == 1:
-        return value, value
     centre, half = math.atanh(value), _SURE * math.sqrt(variance / (n - 3))
     return math.tanh(centre - half), math.tanh(centre + half)

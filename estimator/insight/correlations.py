@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joulecast.core.insight import Correlation
-from joulecast.estimator.insight.configurations import coded
+from joulecast.estimator.insight.configurations import coded, grouped
 from joulecast.estimator.insight.correlate import LEAST, Coefficient, pearson_of, spearman_of
 from joulecast.estimator.insight.paper_metrics import metrics_of
+from joulecast.estimator.insight.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,12 +79,7 @@ def parts(frame: Frame) -> Iterator[tuple[str, str, Frame]]:
 
 def by_size(frame: Frame, column: str = "machine") -> Mapping[str, NDArray[np.intp]]:
     """Places of the runs of each machine (or other text), the most frequent first."""
-    if not len(frame):
-        return {}
-    codes = coded(frame.text[column])
-    order = np.argsort(codes, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
-    groups.sort(key=len, reverse=True)
+    groups = sorted(grouped(coded(frame.text[column])), key=len, reverse=True)
     return {str(frame.text[column][places[0]]): places for places in groups}
 
 
@@ -117,8 +113,9 @@ def _correlation(
         rank = plain = Coefficient(None, rank.n)
         reason = alone
     metric, scope, group, task = named
-    if rank.n < LEAST <= len(target) and metric in _NEEDS:
-        reason = f"it needs {_NEEDS[metric]}, which {rank.n or 'none'} of {len(target)} runs know"
+    if rank.n < min(LEAST, len(target)) and metric in _NEEDS:
+        all_runs = counted(len(target), "run")
+        reason = f"it needs {_NEEDS[metric]}, known of {rank.n or 'none'} of {all_runs}"
     return Correlation(
         metric=metric,
         target=scope,

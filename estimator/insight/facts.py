@@ -18,6 +18,8 @@ SETUP_NUMBERS = (
     *("concurrency",),
 )
 _FULL_BYTES = 4.0
+LEAST, MOST = 1e-30, 1e30
+"""Amounts beyond these are errors, of which ratios could not be formed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ def facts_of(setup: Setup) -> SetupFacts:
         *_of_machine(machine),
         w.serving.concurrency if w.serving is not None else None,
     )
-    texts = (a.name, w.task, w.precision, w.framework, w.dataset, w.optimiser)
+    optimiser = w.optimiser if w.task == "train" else ""
+    texts = (a.name, w.task, w.precision, w.framework, w.dataset, optimiser)
     return SetupFacts(texts, tuple(_amount(x) for x in numbers))
 
 
@@ -78,4 +81,6 @@ def _times(count: int, value: float | None) -> float | None:
 
 def _amount(value: float | None) -> float:
     """`value`, NaN where it is unknown or none that an amount can have."""
-    return value if value is not None and 0 <= value < math.inf else math.nan
+    if value is None or not (value == 0 or LEAST <= value <= MOST):
+        return math.nan
+    return value

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from joulecast.core.records import is_measured
-from joulecast.estimator.insight.facts import SETUP_NUMBERS, SETUP_TEXTS, facts_of
+from joulecast.estimator.insight.facts import LEAST, MOST, SETUP_NUMBERS, SETUP_TEXTS, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SCOPES = ("system", "gpu", "cpu", "dram", "wall")
 """The widest that software meters see first; the wall is another meter's."""
-_OWN_TEXTS = ("model_group", "model_family", "machine", "source", "basis", "variant")
+_OWN_TEXTS = ("model_group", "machine", "source", "basis", "variant")
 TEXTS = (*_OWN_TEXTS, *SETUP_TEXTS)
 _MEASURED = (
     *("samples", "epochs", "duration_s", "sample_s"),
@@ -38,6 +38,12 @@ _MEASURED = (
     *("gpu_util_frac", "gpu_mem_util_frac", "gpu_mem_used_bytes", "accuracy"),
     *("rate_rps", "cache_hit_frac", "output_tokens", "prompt_tokens", "saturated"),
 )
+_MOST = dict.fromkeys(
+    ("gpu_util_frac", "gpu_mem_util_frac", "accuracy", "cache_hit_frac"), 1.0 + 1e-6
+)
+"""A share above 1 is a percentage or an error."""
+_ABOVE_0 = frozenset({"duration_s", "samples", *(f"energy_{s}_j" for s in SCOPES)})
+"""No run takes none of these: a reading of 0 is one that failed."""
 NUMBERS = (*_MEASURED, *SETUP_NUMBERS)
 PREDICTED = "predicted"
 """Source of runs that were predicted, not executed."""
@@ -49,11 +55,12 @@ class Frame:
 
     Attributes
     ----------
-    text : of `TEXTS`: model, model_group, model_family, machine, task, precision, framework,
-        source, basis (measured, modelled or predicted), variant; (n,) of str.
+    text : of `TEXTS`: model, model_group, machine, task, precision, framework, source,
+        basis (measured, modelled or predicted), variant; (n,) of str.
     number : of `NUMBERS`, SI units in the names, (n,), NaN where unknown. ``measured_<scope>`` is 1
         where sensors stand behind that energy, 0 where it is modelled or predicted.
-    refused : values that were there but not finite, or below 0: they count as unknown.
+    refused : values that were there and cannot be, and count as unknown: not finite, absurd, below
+        0, a share above 1, no energy or time at all.
     """
 
     text: Mapping[str, Labels]
@@ -86,7 +93,6 @@ def frame_of(runs: Sequence[Run]) -> Frame:
             facts = seen[id(run.setup)] = facts_of(run.setup)
         order.append(facts)
         own["model_group"].append(run.model_group or run.setup.architecture.name)
-        own["model_family"].append(run.model_family or run.model_group)
         own["machine"].append(run.hardware_id or run.setup.machine.id)
         own["source"].append(run.source)
         own["basis"].append(_basis(run))
@@ -109,7 +115,7 @@ def _fill(number: Mapping[str, Array], i: int, values: Mapping[str, float | None
     for name, value in values.items():
         if value is None:
             continue
-        if 0 <= value < math.inf:
+        if LEAST <= value <= _MOST.get(name, MOST) or (value == 0 and name not in _ABOVE_0):
             number[name][i] = value
         else:
             refused += 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joulecast.core.insight import Correlation, PhaseRatio
-from joulecast.estimator.insight.configurations import coded, joined
+from joulecast.estimator.insight.configurations import coded, joined, median_by
 from joulecast.estimator.insight.correlate import pearson_of, spearman_of
 from joulecast.estimator.insight.correlations import POOLED
 
@@ -28,7 +28,7 @@ def phases(frame: Frame, scope: str) -> tuple[tuple[PhaseRatio, ...], tuple[Corr
     """Ratios per network and machine, and Pearson's r over networks by machine and pooled.
 
     Runs are matched by network, machine, batch size, precision, framework, data set and power
-    limit; of several matches of one network the medians count.
+    limit; of several runs of a match, and several matches of one network, the medians count.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def _matched(frame: Frame, scope: str) -> list[tuple[str, str, float, float, flo
     for phase, task in enumerate(("train", "infer")):
         rows = np.flatnonzero(text["task"] == task)
         for c, values in enumerate(columns):
-            table[key[rows], 2 * c + phase] = values[rows]
+            table[:, 2 * c + phase] = median_by(values[rows], key[rows], size)
         place[key[rows]] = rows
     both = np.flatnonzero(np.isfinite(table[:, 0]) & np.isfinite(table[:, 1]))
     return [

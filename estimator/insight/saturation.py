@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joulecast.core.insight import Knee
+from joulecast.estimator.insight.configurations import coded, grouped
 from joulecast.estimator.insight.correlate import known_pairs, spearman_of
 from joulecast.estimator.insight.correlations import by_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from joulecast.estimator.insight.frame import Frame
@@ -33,22 +36,24 @@ def knees(frame: Frame) -> tuple[Knee, ...]:
     Training and inference are taken together. Where power limits differ, the runs at the most
     frequent one count: a lower limit makes a knee of its own.
     """
+    return tuple(
+        knee_of(machine, part.number["gpu_util_frac"], part.number["power_gpu_w"])
+        for machine, part in curves(frame)
+    )
+
+
+def curves(frame: Frame) -> Iterator[tuple[str, Frame]]:
+    """Each machine with the runs that its knee is looked for among."""
     both = np.isfinite(frame.number["gpu_util_frac"]) & np.isfinite(frame.number["power_gpu_w"])
     frame = frame.where(both)
-    found = []
     for machine, places in by_size(frame).items():
-        part = at_one_limit(frame.where(places))
-        found.append(knee_of(machine, part.number["gpu_util_frac"], part.number["power_gpu_w"]))
-    return tuple(found)
+        yield machine, at_one_limit(frame.where(places))
 
 
 def at_one_limit(part: Frame) -> Frame:
     """The runs at the most frequent power limit and number of GPUs."""
     for name in ("n_gpus", "limit_w"):
-        values, counts = np.unique(part.number[name], return_counts=True)
-        if len(values) > 1:
-            usual = values[np.argmax(counts)]
-            part = part.where((part.number[name] == usual) | (np.isnan(usual)))
+        part = part.where(max(grouped(coded(part.number[name])), key=len))
     return part
 
 
@@ -65,10 +70,11 @@ def knee_of(machine: str, util_frac: Array, power_w: Array) -> Knee:
     x, y = known_pairs(util_frac, power_w)
     n, rank = len(x), spearman_of(x, y)
     if n < LEAST_RUNS:
-        reason = f"{n} runs know utilisation and power: at least {LEAST_RUNS} are needed"
+        reason = f"a knee needs {LEAST_RUNS} runs that know both"
         return Knee(machine, n, rank.value, reason=reason)
     if rank.value is None:
-        return Knee(machine, n, None, reason=rank.reason.replace("the energy", "power"))
+        reason = rank.reason.replace("the figure", "utilisation").replace("the energy", "power")
+        return Knee(machine, n, None, reason=reason)
     fitted = [(*_fit(np.minimum(x, k), y), k) for k in _candidates(x)]
     rising = [fit for fit in fitted if fit[2] > 0]
     if not rising:

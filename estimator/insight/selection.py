@@ -34,6 +34,7 @@ PAPERS_CHOICE = (
 )
 """What the papers' Lasso chose, 65 % together."""
 SPLITS = ("random", "group", "machine")
+_NOUNS = {"group": "network", "machine": "machine"}
 LEAST_RUNS = 20
 MOST_RUNS = 20_000
 _MOST_UNKNOWN = 0.2
@@ -41,6 +42,8 @@ _MOST_UNKNOWN = 0.2
 _REPEATS, _TEST_SHARE, _FOLDS = 5, 0.2, 5
 _ALPHAS, _WEAKEST = 30, 1e-3
 _NOTHING = 1e-6
+_LEAST_KEPT = 10
+"""Runs that have to be left to fit on when the most frequent network or machine is left out."""
 _OF_ALL: Mapping[str, str] = {
     "macs": "macs",
     "model_size": "size_bytes",
@@ -160,6 +163,7 @@ def _selection(problem: Problem, split: str, told: tuple[str, str], seed: int) -
         r2=1 - float(left / whole) if whole > 0 else None,
         n_train=n_train,
         n_test=n_test,
+        reason="" if chosen else "no feature helps to tell the energy of what is left out",
     )
 
 
@@ -176,22 +180,34 @@ def _why_not(problem: Problem, split: str) -> str:
         return "the energy is the same in all runs"
     if not (problem.x != problem.x[0]).any():
         return "no feature varies"
-    groups = {"group": problem.model, "machine": problem.machine}.get(split)
-    if groups is not None and len(np.unique(groups)) < 2:
-        return f"one {'network' if split == 'group' else 'machine'} only: none can be left out"
+    groups = _left_out_by(problem, split)
+    return "" if groups is None else _why_not_without(groups, _NOUNS[split])
+
+
+def _left_out_by(problem: Problem, split: str) -> Codes | None:
+    """Codes of what a split leaves out as a whole; ``None`` for the random one."""
+    return {"group": problem.model, "machine": problem.machine}.get(split)
+
+
+def _why_not_without(groups: Codes, noun: str) -> str:
+    if len(np.unique(groups)) < 2:
+        return f"one {noun} only: none can be left out"
+    if len(groups) - int(np.bincount(groups).max()) < _LEAST_KEPT:
+        return f"nearly all runs are of one {noun}: too few are left without it"
     return ""
 
 
 def _outer(problem: Problem, split: str, seed: int) -> Iterator[Fold]:
     """Training and test runs: random 80 : 20, or whole networks or machines left out."""
-    if split == "random":
+    groups = _left_out_by(problem, split)
+    if groups is None:
         draw, n = np.random.default_rng(seed), len(problem.y)
         n_test = max(round(_TEST_SHARE * n), 1)
         for _ in range(_REPEATS):
             order = draw.permutation(n)
             yield order[n_test:], order[:n_test]
         return
-    yield from folds(problem.model if split == "group" else problem.machine, _FOLDS)
+    yield from folds(groups, _FOLDS)
 
 
 def folds(groups: Codes, count: int) -> list[Fold]:
@@ -224,7 +240,7 @@ def _fitted(problem: Problem, split: str, fold: Fold, seed: int) -> tuple[Array,
 
 
 def _inner(problem: Problem, split: str, train: Codes, seed: int) -> Sequence[Fold]:
-    groups = {"group": problem.model, "machine": problem.machine}.get(split)
+    groups = _left_out_by(problem, split)
     if groups is not None and len(np.unique(groups[train])) > 1:
         return folds(groups[train], _FOLDS)
     order = np.random.default_rng(seed).permutation(len(train))

@@ -28,7 +28,7 @@ def run(ask: argparse.Namespace) -> int:
         return 0
     from joulecast.render_analysis import analysis_screen
 
-    sys.stdout.write(analysis_screen(shown, scope=ask.scope, whole=ask.all))
+    sys.stdout.write(analysis_screen(shown, whole=ask.all))
     return 0
 
 
@@ -49,7 +49,7 @@ def analysed(ask: argparse.Namespace) -> Analysis:
     Raises
     ------
     BadInput
-        When neither runs nor predictions are asked for, or one of --predict and --hw is missing.
+        When neither runs nor predictions are asked for, or these only in part.
     """
     from joulecast.api_analyse import analyse
 
@@ -63,14 +63,16 @@ def analysed(ask: argparse.Namespace) -> Analysis:
 
 
 def _predicted(ask: argparse.Namespace) -> tuple[Run, ...]:
-    if not ask.predict and not ask.hw:
+    if not ask.predict and not ask.hw and ask.batch_sizes is None:
         return ()
     if not ask.predict or not ask.hw:
         message = "predictions need both: --predict vgg16,resnet18 --hw hc1,hc3"
         raise BadInput(message)
     from joulecast.predicted import predicted_runs
 
-    return predicted_runs(_names(ask.predict), _names(ask.hw), batch_sizes=ask.batch_sizes)
+    return predicted_runs(
+        _names(ask.predict), _names(ask.hw), batch_sizes=ask.batch_sizes or (128.0,)
+    )
 
 
 def _names(text: str) -> list[str]:

@@ -25,9 +25,7 @@ def add_analyse(verbs: Any) -> None:  # noqa: ANN401 (argparse keeps its class p
     more = analyse.add_argument_group("predictions as runs, beside the given or alone")
     more.add_argument("--predict", metavar="A,B,...", help="networks")
     more.add_argument("--hw", metavar="x,y,...", help="machines")
-    more.add_argument(
-        "--batch-sizes", type=_sizes, default=(128.0,), metavar="N,N,...", help="(128)"
-    )
+    more.add_argument("--batch-sizes", type=_sizes, metavar="N,N,...", help="(128)")
     out = analyse.add_argument_group("the answer")
     out.add_argument("--json", action="store_true", help="one JSON object on stdout")
     out.add_argument("--all", action="store_true", help="every machine, task and notice")

@@ -13,6 +13,7 @@ from joulecast.asking_run import setup_of
 from joulecast.core.errors import BadInput
 from joulecast.core.records import Measurement, Run
 from joulecast.core.serving import BurstFigures, Serving
+from joulecast.estimator.insight.frame import PREDICTED
 from joulecast.estimator.predictor import group_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     Hardware = str | Path | Machine
     Array = NDArray[np.float64]
 
-PREDICTED = "predicted"
 _PARTS = ("gpu", "cpu", "dram")
 _AN_HOUR_S = 3600.0
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from joulecast.estimator.insight.correlations import POOLED
 from joulecast.estimator.insight.words import counted
 from joulecast.render import WIDTH, labelled
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from joulecast.core.insight import Analysis, Correlation, Selection
 
-POOLED = "pooled"
 MAX_MACHINES, MAX_NOTES, MAX_FEATURES = 3, 5, 8
 _TASKS = {"train": "training", "infer": "inference", "serve": "serving"}
 _LABELS = {"power-limit": "limit", "saturation": "load"}
@@ -25,21 +25,17 @@ _CELL = 12
 _SHARE = 15
 
 
-def analysis_screen(
-    shown: Analysis, *, scope: str | None = None, width: int = WIDTH, whole: bool = False
-) -> str:
+def analysis_screen(shown: Analysis, *, width: int = WIDTH, whole: bool = False) -> str:
     """The analysis on one screen: the set, correlations, phases, knees, features, advice.
 
     Parameters
     ----------
-    scope : that was asked for; ``None`` for the one that most runs know. width : columns.
-    whole : every machine, task and notice, however long.
+    width : columns. whole : every machine, task and notice, however long.
     """
-    main = scope or max(shown.scopes, key=lambda s: shown.scopes[s])
-    lines = [*_head(shown, main, width)]
-    for task in _tasks(shown, main, whole=whole):
-        lines += ["", *_table(shown, main, task, whole=whole)]
-    figures = [*_time(shown, main, width), *_phases(shown, width), *_knees(shown, width, whole)]
+    lines = [*_head(shown, width)]
+    for task in _tasks(shown, whole=whole):
+        lines += ["", *_table(shown, task, width, whole=whole)]
+    figures = [*_time(shown, width), *_phases(shown, width), *_knees(shown, width, whole)]
     lines += ["", *figures] if figures else []
     for task in dict.fromkeys(s.task for s in shown.selections):
         part = [s for s in shown.selections if s.task == task]
@@ -52,7 +48,7 @@ def analysis_screen(
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _head(shown: Analysis, main: str, width: int) -> list[str]:
+def _head(shown: Analysis, width: int) -> list[str]:
     """How many runs of what, and whose energy they know."""
     names = list(shown.machines)
     few = ", ".join(names[:MAX_MACHINES])
@@ -62,22 +58,22 @@ def _head(shown: Analysis, main: str, width: int) -> list[str]:
         f"{counted(len(names), 'machine')}: {few}{more}"
     )
     knows = ", ".join(f"{s} {n:,}" for s, n in shown.scopes.items())
-    whose = f"energy known: {knows} (scopes are never pooled) · below: {main}"
+    whose = f"energy known: {knows} (scopes are never pooled) · below: {shown.scope}"
     return [*textwrap.wrap(text, width, subsequent_indent="  "), whose]
 
 
-def _tasks(shown: Analysis, main: str, *, whole: bool) -> list[str]:
+def _tasks(shown: Analysis, *, whole: bool) -> list[str]:
     """Tasks whose table is shown: the papers' (inference), or training, and servers."""
-    present = {c.task for c in shown.correlations if c.target == main}
+    present = {c.task for c in shown.correlations if c.target == shown.scope}
     if whole:
         return [task for task in ("infer", "train", "serve") if task in present]
     first = [task for task in ("infer", "train") if task in present][:1]
     return first + ["serve"] * ("serve" in present)
 
 
-def _table(shown: Analysis, main: str, task: str, *, whole: bool) -> Iterator[str]:
+def _table(shown: Analysis, task: str, width: int, *, whole: bool) -> Iterator[str]:
     """One line per figure, one column per machine; the last with its interval."""
-    rows = [c for c in shown.correlations if c.target == main and c.task == task]
+    rows = [c for c in shown.correlations if c.target == shown.scope and c.task == task]
     groups = list(dict.fromkeys(c.group for c in rows if c.group != POOLED))
     kept = groups if whole else groups[:MAX_MACHINES]
     has_pool = any(c.group == POOLED for c in rows)
@@ -86,7 +82,8 @@ def _table(shown: Analysis, main: str, task: str, *, whole: bool) -> Iterator[st
     by_key = {(c.metric, c.group): c for c in rows}
     most = {g: max((c.n for c in rows if c.group == g), default=0) for g in (*kept, last)}
     columns = (*kept, last)
-    yield f"Spearman's rho with {main} energy per sample, {_TASKS[task]}; of {last} Pearson's r too"
+    head = f"Spearman's rho with {shown.scope} energy per sample, {_TASKS[task]}; "
+    yield f"{head}of {last} Pearson's r too"
     yield " " * _NAME + "".join(f"{_cut(g):>{_CELL}}" for g in columns) + "   95 %               r"
     yield f"  {'runs':<{_NAME - 2}}" + "".join(f"{most[g]:>{_CELL},}" for g in columns)
     for metric in dict.fromkeys(c.metric for c in rows):
@@ -96,9 +93,9 @@ def _table(shown: Analysis, main: str, task: str, *, whole: bool) -> Iterator[st
         texts = f"{cells[0]:>{_NAME + _CELL - len(label)}}"
         texts += "".join(f"{cell:>{_CELL}}" for cell in cells[1:])
         yield f"{label}{texts}{_span(line[-1]):<19}{_pearson(line[-1])}"
-    if len(groups) > len(kept) + (not has_pool):
-        yield f"  and {len(groups) - len(kept)} machines more: --all shows them"
-    yield from _undefined(rows)
+    if has_pool and len(groups) > len(kept):
+        yield f"  and {counted(len(groups) - len(kept), 'machine')} more: --all shows them"
+    yield from _undefined(rows, width)
 
 
 def _cut(name: str) -> str:
@@ -114,7 +111,7 @@ def _rho(c: Correlation | None, most: int) -> str:
 
 
 def _span(c: Correlation | None) -> str:
-    if c is None or c.spearman_low is None or c.spearman_high is None or c.spearman == 1:
+    if c is None or c.spearman_low is None or c.spearman_high is None:
         return ""
     return f"   {c.spearman_low:+.2f} to {c.spearman_high:+.2f}"
 
@@ -123,23 +120,33 @@ def _pearson(c: Correlation | None) -> str:
     return "" if c is None or c.pearson is None else f"{c.pearson:+.2f}"
 
 
-def _undefined(rows: Sequence[Correlation]) -> Iterator[str]:
-    """Why figures have no correlation on any machine, each once."""
+def _undefined(rows: Sequence[Correlation], width: int) -> Iterator[str]:
+    """Why figures have no correlation on any machine, each reason once."""
+    why: dict[str, list[str]] = {}
     for metric in dict.fromkeys(c.metric for c in rows):
         own = [c for c in rows if c.metric == metric]
         if all(c.spearman is None for c in own):
-            yield f"  {metric}: {max(own, key=lambda c: c.n).reason}"
+            why.setdefault(max(own, key=lambda c: c.n).reason, []).append(metric)
+    for reason, metrics in why.items():
+        text = f"  {', '.join(metrics)}: {reason}"
+        yield from textwrap.wrap(text, width, subsequent_indent="    ")
 
 
-def _time(shown: Analysis, main: str, width: int) -> list[str]:
+def _time(shown: Analysis, width: int) -> list[str]:
     """Pearson's r of time and energy by machine."""
-    rows = [c for c in shown.time_energy if c.target == main and c.pearson is not None]
+    rows = [c for c in shown.time_energy if c.target == shown.scope and c.pearson is not None]
     task = next((t for t in ("infer", "train", "serve") if any(c.task == t for c in rows)), "")
-    of_task = [c for c in rows if c.task == task][: MAX_MACHINES + 1]
-    if not of_task:
+    each = _by_machine([c for c in rows if c.task == task])
+    if not each:
         return []
-    each = ", ".join(f"{c.group} {c.pearson:.2f}" for c in of_task)
     return labelled("time", f"and energy, {_TASKS[task]}, Pearson's r: {each}", width)
+
+
+def _by_machine(rows: Sequence[Correlation]) -> str:
+    """Pearson's r of the first machines and of all."""
+    kept = [c for c in rows if c.group != POOLED][:MAX_MACHINES]
+    kept += [c for c in rows if c.group == POOLED]
+    return ", ".join(f"{c.group} {c.pearson:.2f}" for c in kept)
 
 
 def _phases(shown: Analysis, width: int) -> list[str]:
@@ -154,8 +161,7 @@ def _phases(shown: Analysis, width: int) -> list[str]:
     )
     if energies:
         text += f", energy x {np.median(energies):.1f} ({min(energies):.1f} to {max(energies):.1f})"
-    groups = [c for c in shown.phase_r if c.pearson is not None and c.metric == "time"]
-    each = ", ".join(f"{c.group} {c.pearson:.2f}" for c in groups[: MAX_MACHINES + 1])
+    each = _by_machine([c for c in shown.phase_r if c.pearson is not None and c.metric == "time"])
     return labelled("phases", text + (f"; Pearson's r of the times: {each}" if each else ""), width)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from joulecast.core.errors import BadInput, JoulecastError, UnknownName
 from joulecast.core.units import BYTES_PER_VALUE
-from joulecast.datasets import architectures, cells, runs_table
+from joulecast.datasets import architectures, cells, runs_names, runs_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -357,7 +357,7 @@ def test_serving_rows_are_refused() -> None:
 )
 def test_shapes(spelling: str, shape: tuple[int, ...]) -> None:
     """Input sizes are read in every spelling; what cannot be one is none."""
-    assert runs_table.shape_of(spelling) == shape
+    assert runs_names.shape_of(spelling) == shape
 
 
 @pytest.mark.parametrize(
@@ -418,6 +418,43 @@ def test_an_epoch_of_unknown_size_is_loaded_whole(tmp_path: Path) -> None:
     found = [(r.measurement.samples, r.measurement.duration_s) for r in runs]
     assert found == [(None, 200), (1, pytest.approx(0.1)), (1, None)]
     assert [r.measurement.energy_j for r in runs] == [{"gpu": 9000}, {"gpu": 2}, {}]
+
+
+def test_totals_of_stated_samples_tell_what_one_takes(tmp_path: Path) -> None:
+    """Of one epoch; several epochs, or a window of unknown samples, say nothing of a sample."""
+    whole = BARE | {"samples": 5000, "duration_s": 20, "energy_j": 1000}
+    rows: list[dict[str, Any]] = [whole]
+    rows += [whole | {"duration_scope": "total", "energy_per_sample_j": 0.3}]
+    rows += [whole | {"epochs": 4}, whole | {"duration_scope": "fixed_step_window"}]
+    runs = list(runs_table.load(written(tmp_path / "runs.csv", rows)))
+    found = [(r.measurement.duration_s, r.measurement.energy_j) for r in runs]
+    assert found == [(0.004, {"gpu": 0.2}), (0.004, {"gpu": 0.3}), (None, {}), (None, {})]
+
+
+def test_a_blank_scope_on_a_machine_without_a_gpu_is_its_cpus(tmp_path: Path) -> None:
+    """No energy of a GPU that is not there."""
+    row = {"model": "resnet50", "hardware_id": "i5-12500", "energy_per_sample_j": 0.4}
+    (one,) = runs_table.load(written(tmp_path / "runs.csv", [row]))
+    assert one.measurement.energy_j == {"cpu": 0.4}
+    assert one.setup.scope == "cpu"
+
+
+def test_tables_of_spreadsheets_are_read(tmp_path: Path) -> None:
+    """A byte order mark is no part of the first column's name; a letter in another code is kept."""
+    path = tmp_path / "runs.csv"
+    rows = "model,hardware_id,gpu_util,notes\nresnet50,t4,80,caf\xe9\n"
+    path.write_bytes(b"\xef\xbb\xbf" + rows.encode("latin-1"))
+    (one,) = runs_table.load(path)
+    assert one.setup.architecture.name == "resnet50"
+    assert one.measurement.gpu_util_frac == 0.8
+
+
+def test_a_gpu_that_nobody_knows_is_not_taken_for_the_cpu_beside_it() -> None:
+    """The row ran on that GPU; without one named, the CPU is what ran it."""
+    row = {"model": "resnet50", "hardware_id": "box-7", "cpu_name": "i5-12500"}
+    assert runs_table.setup_of(row).machine.gpu is None
+    with pytest.raises(UnknownName, match="box-7"):
+        runs_table.setup_of(row | {"gpu_name": "no such card"})
 
 
 def test_samples_of_many_inputs_are_flagged(tmp_path: Path) -> None:

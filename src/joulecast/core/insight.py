@@ -115,7 +115,8 @@ class Analysis:
 
     Attributes
     ----------
-    runs, models, machines : counts. scopes : runs that know each scope's energy.
+    runs, models : counts. machines : names. scopes : runs that know each scope's energy.
+    scope : of the energies that phases, choices and advice are about.
     time_energy : Pearson's r of time and energy by machine and task (the papers: 0.99).
     phase_r : Pearson's r of training against inference, ``time`` and ``energy``, by machine.
     """
@@ -124,6 +125,7 @@ class Analysis:
     models: int
     machines: tuple[str, ...]
     scopes: Mapping[str, int]
+    scope: str = "system"
     correlations: tuple[Correlation, ...] = ()
     time_energy: tuple[Correlation, ...] = ()
     phases: tuple[PhaseRatio, ...] = ()

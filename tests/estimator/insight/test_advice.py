@@ -49,12 +49,30 @@ def replace_energy(one: Run, sample_j: float) -> Run:
     return replace(one, measurement=measured)
 
 
+def test_the_most_accurate_is_seen_at_its_best_run() -> None:
+    """A cheap run that stopped early does not hide the accuracy that its network reaches."""
+    runs = [
+        run("best", accuracy=0.91, sample_j=0.10),
+        run("best", accuracy=0.91, sample_j=0.20, batch=8),
+        run("best", accuracy=0.30, sample_j=0.01, batch=16),
+        run("poor", accuracy=0.70, sample_j=0.05),
+        run("near", accuracy=0.90, sample_j=0.08),
+    ]
+    (one,) = told(runs)["model"]
+    assert one.saves_frac == pytest.approx(0.2)
+    assert one.text.startswith("near on hc (infer) needs 20% less energy per sample than best")
+
+
 def test_the_best_batch_size_against_the_papers() -> None:
     """Against 128 where it was measured, else against the costliest."""
     runs = [run(batch=b, sample_j=j) for b, j in ((32, 0.05), (128, 0.02), (512, 0.015))]
     (one,) = told(runs)["batch"]
     assert one.saves_frac == pytest.approx(0.25)
     assert "least energy at batch 512: 15 mJ per sample, 25% less than at 128" in one.text
+    flat = [run(batch=b, sample_j=0.02 + 1e-6 * b) for b in (8, 16, 32)]
+    assert "128" not in told(flat)["batch"][0].text, "it was never run"
+    usual = told([*runs[:2], run(batch=256, sample_j=0.03)])["batch"][0].text
+    assert usual == "batch 128 needs as little energy as any other size, to 1%"
     (other,) = told([runs[0], runs[2], run(batch=64, sample_j=0.03)])["batch"]
     assert other.saves_frac == pytest.approx(0.7)
     assert "batch" not in told(runs[:2])
@@ -77,6 +95,9 @@ def test_work_just_below_the_knee() -> None:
     assert "as near at batch 128 (84%)" in one.text
     assert "33% of the runs are beyond" in one.text
     assert "saturation" not in told(runs, knees=(Knee("hc", 3, 0.9),))
+    capped = [run(f"c{i}", util=0.84, limit_w=90.0) for i in range(2)]
+    (same,) = told([*runs, *capped], knees=(Knee("hc", 3, 0.9, 0.85, 250.0),))["saturation"]
+    assert same.text == one.text, "runs at another limit had no part in the knee"
 
 
 def test_phases_in_passes_of_inference() -> None:
@@ -95,6 +116,10 @@ def test_a_rank_is_told_only_if_it_holds_on_every_machine() -> None:
     assert "0.90 on 1 machine" in one.text
     doubtful = replace(sure, group="other", spearman=0.6, spearman_low=0.1)
     assert "metric" not in told([run()], correlations=(sure, doubtful))
+    perfect = Correlation("macs_param", "gpu", "hc", "infer", 16, 1.0)
+    assert "1.00 on 1 machine" in told([run()], correlations=(perfect,))["metric"][0].text
+    assert "metric" not in told([run()], correlations=(replace(perfect, n=4),))
+    assert "metric" not in told([run()], correlations=(replace(perfect, spearman=-1.0),))
 
 
 def test_servers_near_saturation_and_of_their_size() -> None:
@@ -108,6 +133,32 @@ def test_servers_near_saturation_and_of_their_size() -> None:
     assert "large needs 8.0 x the energy per request of small at 1 per second" in size.text
 
 
+def test_other_requests_are_no_saving() -> None:
+    """Shorter answers and cached prompts need less at whatever rate or power limit."""
+    at = [burst(rate_rps=r, request_j=100.0) for r in (1.0, 2.0, 4.0)]
+    short = [asked(burst(rate_rps=8.0, request_j=10.0), output_tokens=20.0 * 480)]
+    cached = [asked(burst(rate_rps=9.0, request_j=20.0), cache_hit_frac=0.9)]
+    plain = [asked(one, cache_hit_frac=0.1) for one in at]
+    assert "serving" not in told([*at, *short])
+    assert "serving" not in told([*plain, *cached])
+    capped = limited(burst(request_j=50.0), 200.0)
+    assert "power-limit" in told([burst(), capped])
+    assert "power-limit" not in told([burst(), asked(capped, output_tokens=60.0 * 50)])
+
+
+def asked(one: Run, **figures: float) -> Run:
+    """The burst with other figures of its requests."""
+    assert one.measurement.burst is not None
+    changed = replace(one.measurement.burst, **figures)  # type: ignore[arg-type]
+    return replace(one, measurement=replace(one.measurement, burst=changed))
+
+
+def limited(one: Run, limit_w: float) -> Run:
+    """The run under a power limit."""
+    machine = replace(one.setup.machine, gpu_power_limit_w=limit_w)
+    return replace(one, setup=replace(one.setup, machine=machine))
+
+
 def test_what_to_measure_next() -> None:
     """Modelled energies, unknown parts of the machine, accuracy and utilisation."""
     runs = [run(energy_source="tdp-model"), run("other")]
@@ -116,6 +167,9 @@ def test_what_to_measure_next() -> None:
     assert "do not know the energy of cpu and dram" in texts
     assert "no run knows its accuracy" in texts
     assert "utilisation" in texts
+    others = [replace(run(f"p{i}"), source="predicted") for i in range(2)]
+    mixed = " ".join(one.text for one in told([*runs, *others])["measure"])
+    assert "50% of the gpu energies are modelled" in mixed, "predictions have no sensor to miss"
     predicted = [replace(r, source="predicted") for r in runs]
     assert "no run is measured" in told(predicted)["measure"][0].text
 

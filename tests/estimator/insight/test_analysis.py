@@ -33,10 +33,12 @@ def test_counts_and_scopes() -> None:
     shown = analysis([*several(), *several(scope="wall")[:4], bare])
     assert (shown.runs, shown.models, shown.machines) == (21, 9, ("hc",))
     assert shown.scopes == {"gpu": 16, "wall": 4}
+    assert shown.scope == "gpu"
     assert {c.target for c in shown.correlations} == {"gpu", "wall"}
     assert any("5 of 21 runs do not know the gpu energy" in n for n in shown.notices)
     only = analysis([*several(), *several(scope="wall")[:4]], "wall")
     assert {c.target for c in only.correlations} == {"wall"}
+    assert only.scope == "wall"
 
 
 def test_it_survives_json() -> None:
@@ -80,7 +82,27 @@ def test_non_finite_values_are_left_out_and_counted() -> None:
     ]
     shown = analysis([*several(), *broken])
     assert shown.scopes["gpu"] == 17
-    assert any("not finite: 2 values" in n for n in shown.notices)
+    assert any("a share above 1: 2 values" in n for n in shown.notices)
+
+
+def test_what_was_run_goes_before_its_prediction() -> None:
+    """On other data of that size, and whatever optimiser inference names."""
+    ran, other = run("x"), run("y")
+    workload = replace(ran.setup.workload, dataset="digits", optimiser="")
+    ran = replace(ran, setup=replace(ran.setup, workload=workload))
+    predicted = [replace(r, source="predicted") for r in (run("x", sample_j=9.0), other)]
+    shown = analysis([ran, *predicted])
+    assert any("1 prediction left out" in n for n in shown.notices)
+    assert {c.n for c in shown.correlations if c.metric == "energy_per_sample"} == {2}
+
+
+def test_repeats_do_not_make_a_correlation_surer() -> None:
+    """Ten repeats of eight networks are eight runs."""
+    once = analysis(several())
+    often = analysis(several() * 10)
+    assert often.correlations == once.correlations
+    assert often.runs == 160
+    assert any("160 runs are 16 configurations" in n for n in often.notices)
 
 
 def test_inference_takes_the_accuracy_that_training_reached() -> None:
@@ -114,6 +136,6 @@ def test_how_it_was_measured_is_said() -> None:
     runs[3] = replace(runs[3], quality_flag="tier_A", status="interrupted")
     said = " ".join(analysis(runs).notices)
     assert "1 of 16 runs are predictions" in said
-    assert "7% of the measured runs' gpu energies are modelled" in said
+    assert "7% of the gpu energies of runs that were executed are modelled" in said
     assert "coarse meter, ...): 1 run," in said
     assert "not finished: 1 run," in said

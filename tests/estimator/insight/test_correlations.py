@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,7 +82,10 @@ def test_one_network_says_so() -> None:
 def test_a_missing_figure_says_what_it_needs() -> None:
     """No accuracy; constant parameters."""
     found = table(networks())
-    assert "accuracy and GPU utilisation" in found["overall_efficiency", "hc", "infer"].reason
+    assert (
+        "accuracy and GPU utilisation, known of none of 5 runs"
+        in found["overall_efficiency", "hc", "infer"].reason
+    )
     assert "the same in all runs" in found["parameters", "hc", "infer"].reason
 
 
@@ -115,6 +119,17 @@ def test_phases_of_the_same_configuration() -> None:
     energy = next(c for c in r if c.metric == "energy")
     assert (energy.group, energy.n) == ("hc", 5)
     assert energy.pearson == pytest.approx(1.0)
+
+
+def test_phases_take_the_median_of_runs_that_match() -> None:
+    """Two trainings of one network that differ in their optimiser only, in whatever order."""
+    slow = run(task="train", sample_s=4e-4)
+    workload = replace(slow.setup.workload, optimiser="adam")
+    slow = replace(slow, setup=replace(slow.setup, workload=workload))
+    fast = run(task="train", sample_s=2e-4)
+    for trained in ([slow, fast], [fast, slow]):
+        ((one,), _) = phases(frame_of([run(), *trained]), "gpu")
+        assert one.time_ratio == pytest.approx(3.0)
 
 
 def test_phases_without_an_energy_have_their_time() -> None:

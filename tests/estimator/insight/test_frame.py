@@ -112,3 +112,14 @@ def test_a_choice_of_runs_keeps_all_columns_in_step() -> None:
     assert frame.where(frame.text["model"] == "b").number["energy_gpu_j"].tolist() == [500.0]
     assert frame.where(np.array([2, 0])).text["model"].tolist() == ["c", "a"]
     assert SCOPES[0] == "system"
+
+
+def test_shares_above_1_and_readings_of_nothing_are_unknown() -> None:
+    """A utilisation in percent, an accuracy above 1, an energy and a time of nothing."""
+    runs = [run(util=85.0, accuracy=91.0), run(sample_j=0.0), run(sample_s=0.0), run(util=1.0)]
+    frame = frame_of(runs)
+    assert frame.refused == 4
+    assert np.isnan(frame.number["gpu_util_frac"]).tolist() == [True, True, True, False]
+    assert np.isnan(frame.number["accuracy"]).all()
+    assert np.isnan(frame.number["energy_per_sample_gpu_j"]).tolist() == [False, True, False, False]
+    assert np.isnan(frame.number["power_gpu_w"]).tolist() == [False, True, True, False]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joulecast.estimator.insight.frame import frame_of
-from joulecast.estimator.insight.saturation import knee_of, knees
+from joulecast.estimator.insight.saturation import at_one_limit, knee_of, knees
 from tests.fakes.insight_runs import run
 
 
@@ -39,10 +39,19 @@ def test_falling_power_and_few_runs_have_none() -> None:
     """Each with its reason."""
     util = np.linspace(0.1, 1, 20)
     assert "does not rise" in knee_of("m", util, 300 - 100 * util).reason
-    assert "at least 8" in knee_of("m", util[:5], util[:5]).reason
+    assert "needs 8 runs" in knee_of("m", util[:5], util[:5]).reason
     flat = knee_of("m", np.full(20, 0.5), util)
     assert flat.spearman is None
-    assert flat.reason
+    assert flat.reason == "utilisation is the same in all runs"
+
+
+def test_an_unknown_limit_is_one_of_its_own() -> None:
+    """Most runs do not say theirs: those that were capped are left out."""
+    frame = frame_of([run(f"n{i}", util=i / 40) for i in range(1, 13)])
+    limits = frame.number["limit_w"]
+    limits[:] = np.nan
+    limits[8:] = 90.0
+    assert len(at_one_limit(frame)) == 8
 
 
 def test_other_power_limits_are_left_out() -> None:

@@ -96,6 +96,35 @@ def test_too_little_is_not_fitted() -> None:
     assert "same in all runs" in selections(frame_of(constant), "gpu", "infer", 0)[0].reason
 
 
+@pytest.mark.parametrize("few", [1, 3, 9])
+def test_what_nearly_all_runs_are_of_is_not_left_out(few: int) -> None:
+    """Without that network too few runs would be fitted on; a random split still can."""
+    runs = [run("most", batch=b, sample_j=1 / b, sample_s=1 / b) for b in range(1, 21)]
+    runs += [run("rare", macs=3e8, batch=b, sample_j=0.3 / b) for b in range(1, few + 1)]
+    by_split = {s.split: s for s in selections(frame_of(runs), "gpu", "infer", 0)}
+    assert "nearly all runs are of one network" in by_split["group"].reason
+    assert by_split["group"].mdape is None
+    assert by_split["random"].importances
+
+
+def test_ten_runs_of_another_network_are_enough() -> None:
+    """Nine of one and one of another on the inner side are fitted as well."""
+    runs = [run("most", batch=b, sample_j=1 / b, sample_s=1 / b) for b in range(1, 21)]
+    runs += [run("rare", macs=3e8, batch=b, sample_j=0.3 / b) for b in range(1, 10)]
+    runs += [run("rarer", macs=5e8, sample_j=0.5)]
+    by_split = {s.split: s for s in selections(frame_of(runs), "gpu", "infer", 0)}
+    assert by_split["group"].mdape is not None
+
+
+def test_a_choice_of_nothing_says_so() -> None:
+    """Each network has one energy whatever is varied: fitted on one, nothing tells."""
+    runs = [run("a", batch=b, sample_j=0.1) for b in range(1, 18)]
+    runs += [run("b", macs=3e8, batch=b, sample_j=0.3) for b in range(1, 18)]
+    group = selections(frame_of(runs), "gpu", "infer", 0)[1]
+    assert group.importances == {}
+    assert "no feature helps" in group.reason
+
+
 def test_servers_have_their_rate_as_a_feature() -> None:
     """The strongest, as in the papers."""
     runs = [
