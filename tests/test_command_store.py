@@ -146,8 +146,8 @@ def test_an_export_replaces_its_file_in_one_step(
 ) -> None:
     """Runs without samples are counted, an empty store gives an empty table."""
     path = tmp_path / "runs.parquet"
-    assert exported(url, path) == []
     store = open_store(url)
+    assert exported(url, path) == []
     silent = a_run("silent")
     silent = replace(silent, measurement=replace(silent.measurement, samples=None))
     store.add_many([a_run("a"), silent])
@@ -157,6 +157,20 @@ def test_an_export_replaces_its_file_in_one_step(
     assert "2 runs, 1 rows in" in (told := capsys.readouterr().err)
     assert "1 without samples left out" in told
     assert [p.name for p in tmp_path.iterdir() if "part" in p.name] == []
+
+
+def test_a_store_that_is_not_there_is_not_created(own_folders: Path, tmp_path: Path) -> None:
+    """Neither one that was named nor the user's own; no table is written."""
+    gone = tmp_path / "gone" / "runs.sqlite"
+    table = tmp_path / "x.parquet"
+    for words in (["--store", f"sqlite:///{gone}"], []):
+        with pytest.raises(BadInput, match=r"no store of runs at .*runs\.sqlite"):
+            dataset("export", "--parquet", str(table), *words)
+    assert not gone.parent.exists()
+    assert not table.exists()
+    assert not [*own_folders.rglob("runs.sqlite")]
+    with pytest.raises(BadInput, match="names no file"):
+        dataset("export", "--parquet", str(table), "--store", "sqlite://")
 
 
 def test_the_ranks_of_a_job_are_one_row(url: str, tmp_path: Path) -> None:

@@ -246,6 +246,23 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
         command("--models", "vgg16")
 
 
+def test_without_any_answer_there_is_no_table_and_each_reason_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An empty table says nothing; --json keeps its object."""
+    words = ["--models", "vgg16,lenet,alexnet", "--hw", "hc98,hc99"]
+    assert command(*words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert len(lines) == 2
+    for line, machine in zip(lines, ("hc98", "hc99"), strict=True):
+        pairs = f"vgg16 on {machine}, lenet on {machine} and 1 more"
+        assert line.startswith(f"joulecast: {pairs}: unknown machine '{machine}'")
+    assert command(*words, "--json") == 2
+    assert len(json.loads(capsys.readouterr().out)["candidates"]) == 6
+
+
 def test_accuracies_are_read_from_a_file(tmp_path: Path) -> None:
     """A CSV file model,accuracy; what is none says which column or value is wrong."""
     path = tmp_path / "a.csv"

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 import joulecast
-from joulecast.core.errors import BadInput
+from joulecast.core.errors import BadInput, MissingExtra
+from joulecast.core.records import Machine
 from joulecast.core.run_files import write_run
-from joulecast.dataset_table import rows_of, write_rows
+from joulecast.dataset_table import row_of, rows_of, write_rows
+from joulecast.datasets import hardware
 from joulecast.insight_runs import runs_from
 from joulecast.predicted import Requests, predicted_bursts, predicted_runs
 from tests.fakes.insight_runs import run
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from joulecast.core.records import Run
 
 
 def test_records_folders_and_tables_together(tmp_path: Path) -> None:
@@ -48,6 +53,113 @@ def test_a_table_of_our_own_comes_back(tmp_path: Path) -> None:
     assert back.measurement.energy_j["gpu"] == pytest.approx(0.02)
 
 
+def own_table(path: Path, *runs: Run) -> Path:
+    """`runs` as `dataset build` or `dataset export` writes them."""
+    if path.suffix == ".parquet":
+        from joulecast.command_store import write_parquet
+
+        write_parquet([{"id": run.id, **row_of(run)} for run in runs], path)
+        return path
+    with path.open("w", newline="", encoding="utf-8") as file:
+        write_rows(rows_of(runs), file)
+    return path
+
+
+def elsewhere(one: Run, machine: Machine) -> Run:
+    """`one` as a session on `machine` records it."""
+    return replace(one, hardware_id=machine.id, setup=replace(one.setup, machine=machine))
+
+
+def test_own_rows_of_an_unknown_machine_come_back(tmp_path: Path) -> None:
+    """With name, GPUs, limit and figures; that nothing else is known of it is said."""
+    one = run("vgg16", machine="hc3", batch=64, util=0.75, sample_j=0.02)
+    known = one.setup.machine
+    assert known.gpu is not None
+    gpu = replace(known.gpu, id="rtx-9999", name="RTX 9999")
+    boards = replace(known, id="2x-rtx-9999", gpu=gpu, n_gpus=2, gpu_power_limit_w=60.0)
+    cpu = replace(hardware.device("i5-12500"), id="cpu-x-2-cores", name="CPU X, 2 cores")
+    bare = Machine("cpu-x-2-cores", cpu.name, cpu=cpu, n_cpus=1)
+    on_cpu = run("lenet", machine="i5-12500", scope="cpu", sample_j=0.5)
+    path = own_table(tmp_path / "r.csv", elsewhere(one, boards), elsewhere(on_cpu, bare))
+    (first, second), said = runs_from(path)
+    assert first.setup.machine == Machine(
+        "2x-rtx-9999", "RTX 9999", n_gpus=2, gpu_power_limit_w=60.0
+    )
+    assert (first.setup.scope, first.hardware_id) == ("gpu", "2x-rtx-9999")
+    assert first.measurement.energy_j == {"gpu": pytest.approx(0.02)}
+    assert first.measurement.gpu_util_frac == 0.75
+    assert first.setup.workload.batch_size == 64
+    assert second.measurement.energy_j == {"cpu": pytest.approx(0.5)}
+    assert second.setup.machine == Machine("cpu-x-2-cores", "CPU X, 2 cores")
+    assert second.setup.architecture.name == "lenet"
+    assert "2 rows of r.csv from machines outside" in said[0]
+    assert "(2x-rtx-9999, cpu-x-2-cores)" in said[0]
+    assert len(said) == 1
+    shown = joulecast.analyse(path)
+    assert (shown.runs, shown.machines) == (2, ("2x-rtx-9999", "cpu-x-2-cores"))
+
+
+def test_rows_of_others_on_unknown_machines_stay_out(tmp_path: Path) -> None:
+    """A stranger's table may name anything: only what a session wrote is taken at its word."""
+    one = replace(run("vgg16"), source="somebody")
+    strange = replace(one.setup.machine, id="no-such", gpu=None, cpu=None)
+    path = own_table(tmp_path / "r.csv", elsewhere(one, strange), run("vgg16"))
+    runs, said = runs_from(path)
+    assert len(runs) == 1
+    assert "1 of 2 rows of r.csv left out" in said[0]
+
+
+def test_energies_that_were_left_blank_are_said(tmp_path: Path) -> None:
+    """A modelled energy has no place in the table; its time has."""
+    measured = run("vgg16", machine="hc3", sample_j=0.02)
+    sources = dict.fromkeys(measured.measurement.energy_j, "constant")
+    modelled = replace(measured, measurement=replace(measured.measurement, energy_source=sources))
+    runs, said = runs_from(own_table(tmp_path / "r.csv", measured, modelled))
+    assert [bool(r.measurement.energy_j) for r in runs] == [True, False]
+    assert runs[1].measurement.duration_s is not None
+    assert said[0].startswith("1 row of r.csv without energy")
+    assert "records themselves" in said[0]
+    assert said[0] in joulecast.analyse(tmp_path / "r.csv").notices
+
+
+def test_a_parquet_table_is_read_as_its_csv(tmp_path: Path) -> None:
+    """The export of a store and the table that `dataset build` writes hold the same runs."""
+    pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    own = (run("vgg16", machine="hc3", util=0.5), run("lenet", machine="hc1", batch=8))
+    (tables, said) = zip(
+        *(runs_from(own_table(tmp_path / f"r.{kind}", *own)) for kind in ("csv", "parquet")),
+        strict=True,
+    )
+    assert tables[0] == tables[1]
+    assert len(tables[1]) == 2
+    assert said == ((), ())
+    assert joulecast.analyse(tmp_path / "r.parquet").models == 2
+
+
+def test_a_parquet_table_that_is_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its own name, in one line; without pandas the extra is named."""
+    pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "r.parquet"
+    with pytest.raises(BadInput, match=r"no such file: .*r\.parquet"):
+        runs_from(path)
+    path.write_bytes(b"no table")
+    with pytest.raises(BadInput, match=r"r\.parquet cannot be read as Parquet"):
+        runs_from(path)
+    import pandas as pd
+
+    pd.DataFrame({"colour": ["red"]}).to_parquet(path)
+    with pytest.raises(BadInput, match="lacks the columns") as caught:
+        runs_from(path)
+    assert str(caught.value).startswith(str(path))
+    monkeypatch.setattr("joulecast.insight_runs.find_spec", lambda _: None)
+    with pytest.raises(MissingExtra, match=r"joulecast\[train\]"):
+        runs_from(path)
+
+
 def test_a_table_of_servers_is_seen_by_its_head(tmp_path: Path) -> None:
     """`model_id` makes it one."""
     path = tmp_path / "servers.csv"
@@ -60,6 +172,25 @@ def test_a_table_of_servers_is_seen_by_its_head(tmp_path: Path) -> None:
     (one,), said = runs_from(path)
     assert one.setup.workload.task == "serve"
     assert "1 of 2 rows" in said[0]
+
+
+def test_a_record_that_is_given_twice_counts_once(tmp_path: Path) -> None:
+    """By its folder and by its file; runs without a record's id are all kept."""
+    path = tmp_path / "a.json"
+    write_run(replace(run("once"), id="20250101-once"), path)
+    runs, said = runs_from([tmp_path, path, run("given"), run("given")])
+    assert [r.setup.architecture.name for r in runs] == ["once", "given", "given"]
+    assert said == ("given twice: 1 run, counted once",)
+
+
+def test_a_table_of_spreadsheets_and_one_of_nothing(tmp_path: Path) -> None:
+    """A byte order mark belongs to no column; a head alone holds no runs."""
+    path = tmp_path / "runs.csv"
+    path.write_text("model,hardware_id\nvgg16,hc3\n", encoding="utf-8-sig")
+    assert [r.setup.architecture.name for r in runs_from(path)[0]] == ["vgg16"]
+    path.write_text("model,hardware_id\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="no row below its head"):
+        runs_from(path)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +214,7 @@ def test_a_folder_of_tables_only_names_one(tmp_path: Path) -> None:
     path.write_text("model,hardware_id\nvgg16,no such machine\n", encoding="utf-8")
     with pytest.raises(BadInput, match=r"name one, e\.g\. .*runs\.csv"):
         runs_from(tmp_path)
-    with pytest.raises(BadInput, match="none of the 1 rows"):
+    with pytest.raises(BadInput, match="made out of the 1 row of"):
         runs_from(path)
 
 

@@ -150,8 +150,6 @@ def test_the_question_s_own_value_is_among_the_defaults() -> None:
         ("batch-size", "8xh100-sxm", [64, 128], "data parallel on 8 GPUs; batch size is per GPU"),
         ("gpus", "hc3", [1, 2, 4], "at 2, 4: data parallel; batch size is per GPU"),
         ("gpus", "hc3", [1, 8], "at 8: input-bound: 1 loader worker holds the device up"),
-        ("power-limit", "hc3", [10, 70], "at 10: power limit below what most boards accept"),
-        ("power-limit", "hc3", [70, 200], "at 200: power limit far above 70 W: capped at 1.25x"),
         ("batch-size", "hc3", [128, 9999], "at 9999: may not fit into memory: the largest"),
         ("precision", "hc3", ["fp32", "fp16"], "at fp16: extrapolated: nothing near"),
     ],
@@ -161,6 +159,40 @@ def test_what_estimate_says_of_a_value_names_the_value(
 ) -> None:
     """No notice of a point is lost; what is said of all points is said once, without a value."""
     assert any(n.startswith(words) for n in swept(over, machine=machine, values=values).notices)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ([100_000, 5], "power limit 5, 100000 W: .* takes about 21 to 87 W$"),
+        ([70, 88], "power limit 88 W"),
+        ([10, 70], "power limit 10 W.*add --force"),
+    ],
+)
+def test_limits_that_the_board_does_not_take_are_refused(limits: list[float], words: str) -> None:
+    """A star behind a limit that cannot be set is no advice."""
+    with pytest.raises(BadInput, match=words):
+        swept("power-limit", values=limits)
+
+
+def test_a_low_limit_can_be_forced_a_high_one_cannot() -> None:
+    """Some boards go lower, and the notice stays; above, the answer would be another limit's."""
+    found = swept("power-limit", values=[10, 21, 87.5], force=True)
+    assert [p.value for p in found.points] == [10, 21, 87.5]
+    said = "at 10: power limit below what most boards accept"
+    assert any(n.startswith(said) for n in found.notices)
+    with pytest.raises(BadInput, match="power limit 200 W"):
+        swept("power-limit", values=[70, 200], force=True)
+
+
+@pytest.mark.parametrize("task", ["train", "infer"])
+def test_a_sweep_over_gpus_says_what_is_per_gpu(task: str) -> None:
+    """In a notice and over the column; other sweeps do not speak of it."""
+    found = swept("gpus", values=[1, 2], task=task)
+    assert "batch size and memory are per GPU" in found.notices[0]
+    assert " memory/GPU" in sweep_screen(found)
+    assert at(found, 1).mem_bytes == at(found, 2).mem_bytes
+    assert "memory/GPU" not in sweep_screen(swept("batch-size", values=[8]))
 
 
 def test_what_was_assumed_of_this_machine_is_said() -> None:

@@ -97,6 +97,16 @@ def test_a_target_above_the_ceiling_is_refused_with_the_reason() -> None:
         until_accuracy(at, never)
 
 
+def test_a_doubtful_target_is_refused_with_the_likely_accuracy(tmp_path: Path) -> None:
+    """No energy for a number of epochs that a large part of the curves never shows."""
+    path = tmp_path / "curve.csv"
+    path.write_text("epoch,accuracy\n1,0.42\n2,0.55\n3,0.63\n4,0.68\n")
+    words = r"no number of epochs for accuracy 0\.9: the curve tends to 0\.8\d+ .*lower target"
+    with pytest.raises(BadInput, match=words):
+        answered("vgg16", "hc3", 0.9, path, {"runs": ()})
+    assert answered("vgg16", "hc3", 0.75, path, {"runs": ()}).energy_j > 0
+
+
 def test_what_was_reached_keeps_the_estimate_s_interval() -> None:
     """The epoch is known: only the energy is not."""
     found = until_accuracy(at, epochs_until([0.2, 0.5, 0.92, 0.9], 0.9))

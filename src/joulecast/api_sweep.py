@@ -41,6 +41,9 @@ TOLD_APART: dict[Axis, float] = {
 """Least difference that counts: about the median error of the predicted energy at one value over
 that at another on devices never measured, for power limits 5.0 % (`joulecast accuracy --full`), for
 batches within a factor of four 5.4 % (benchmarks/batch_ratios.py); elsewhere a guess."""
+_PER_GPU: dict[Axis, tuple[str, ...]] = {
+    "n_gpus": ("batch size and memory are per GPU, energy and power are of all GPUs together",)
+}
 _FIGURE: dict[Axis, str] = {
     "batch_size": "median error of the energy at one batch over one within a factor of 4, 5.4 %",
     "power_limit_w": "median error of the energy at one limit over another, 'accuracy --full'",
@@ -72,7 +75,8 @@ def sweep(
     Raises
     ------
     JoulecastError
-        As `estimate`; BadInput for an axis that the machine does not have.
+        As `estimate`; BadInput for an axis that the machine does not have, and for power limits
+        that its board does not take.
 
     Examples
     --------
@@ -111,7 +115,7 @@ def sweep(
         mem_ends_at=_mem_ends_at(points),
         model_text=_without(model_line(asked), axis),
         hardware_text=hardware_line(bare(asked.machine, axis)),
-        notices=(*said_once(said, axis), *detected, *skipped),
+        notices=(*_PER_GPU.get(axis, ()), *said_once(said, axis), *detected, *skipped),
     )
     asked_point = next((p for p in points if p.value == own), _point(own, asked, first, ()))
     return _with_best(found, asked_point)

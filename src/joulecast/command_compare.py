@@ -44,7 +44,7 @@ def run(ask: argparse.Namespace) -> int:
     )
     if ask.json:
         tell_json(found.to_dict(), found.notices)
-    else:
+    elif any(c.energy_j is not None for c in found.candidates):
         from joulecast.render_compare import compare_screen
 
         sys.stdout.write(compare_screen(found, currency=ask.currency))
@@ -52,13 +52,22 @@ def run(ask: argparse.Namespace) -> int:
 
 
 def _verdict(found: Comparison) -> int:
-    """The exit code; one line on stderr where it is not 0."""
+    """The exit code; where it is not 0, why on stderr."""
     answered = [c for c in found.candidates if c.energy_j is not None]
     if not answered:
-        reason = found.candidates[0].reason
-        sys.stderr.write(f"joulecast: none of the pairs could be answered: {reason}\n")
+        for reason, pairs in _reasons(found).items():
+            more = f" and {len(pairs) - 2} more" if len(pairs) > 2 else ""
+            sys.stderr.write(f"joulecast: {', '.join(pairs[:2])}{more}: {reason}\n")
         return _BAD_INPUT
     if all(c.within_budget is False for c in answered):
         sys.stderr.write("none of them lies within the budget\n")
         return _BREACHED
     return _ANSWERED
+
+
+def _reasons(found: Comparison) -> dict[str, list[str]]:
+    """The pairs by why they have no answer."""
+    pairs: dict[str, list[str]] = {}
+    for c in found.candidates:
+        pairs.setdefault(c.reason, []).append(f"{c.model} on {c.hardware}")
+    return pairs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from joulecast.core.errors import BadInput, BadRecord, MissingExtra
@@ -11,11 +12,11 @@ from joulecast.core.run_files import default_folder, read_runs
 from joulecast.dataset_table import COLUMNS, row_of
 from joulecast.live import ProgressLine
 from joulecast.store import Conflict, open_store
+from joulecast.store.opening import default_url
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from joulecast.core.records import Run
     from joulecast.store import RunStore
@@ -36,6 +37,7 @@ def export_runs(ask: argparse.Namespace) -> int:
     from joulecast.profiler.merge import merge
 
     _refuse_without_pyarrow()
+    _refuse_absent(ask.store)
     with closing(open_store(ask.store)) as store:
         found, skipped = _all_runs(store, quiet=ask.quiet)
     merged = merge(found)
@@ -141,6 +143,20 @@ def _refuse_without_pyarrow() -> None:
 
     if find_spec("pyarrow") is None:
         raise MissingExtra("pyarrow", "train", "writing Parquet")
+
+
+def _refuse_absent(url: str | None) -> None:
+    """Refuse a file that is not there, which opening would create; other flaws `open_store` says.
+
+    Raises
+    ------
+    BadInput
+    """
+    scheme, _, name = (default_url() if url is None else url).partition(":///")
+    if scheme == "sqlite" and name and "?" not in name and not Path(name).is_file():
+        hint = "'joulecast dataset import' puts run records into one"
+        message = f"no store of runs at {name}. Check --store; {hint}"
+        raise BadInput(message)
 
 
 @contextmanager

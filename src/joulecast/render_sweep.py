@@ -72,7 +72,8 @@ def _thinned(points: Sequence[SweepPoint], kept: Sequence[float | str | None]) -
 def _titles(found: Sweep) -> list[str]:
     unit = energy_scale(min(p.energy_j for p in found.points))[1]
     level = f"{100 * found.level:g} %"
-    return ["", _TITLES[found.axis], unit, level, "time", "power", "memory", "measured", ""]
+    memory = "memory/GPU" if found.axis == "n_gpus" else "memory"
+    return ["", _TITLES[found.axis], unit, level, "time", "power", memory, "measured", ""]
 
 
 def _cells(p: SweepPoint, found: Sweep) -> list[str]:

@@ -27,7 +27,9 @@ AXES: dict[str, Axis] = {
 _BATCHES = tuple(2**i for i in range(13))
 _LIMIT_STEPS = 10
 _LEAST_LIMIT = 0.4
-"""Share of the TDP that most boards accept as their lowest limit."""
+"""Share of the TDP that the default limits begin at."""
+_ACCEPTED = (0.3, 1.25)
+"""Shares of the TDP beyond which `joulecast.asking` warns of a limit or caps it."""
 _PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
 _INFERENCE_ONLY = ("fp8", "int8")
 _COUNTS = (1, 2, 4, 8)
@@ -82,6 +84,8 @@ def setups_of(
     if axis == "power_limit_w":
         named.pop("power_limit_w", None)
     wanted = _given(values) if values is not None else _default(asked, axis)
+    if values is not None and axis == "power_limit_w":
+        _refuse_limits([_typed(v, axis) for v in wanted], machine, question)
     out: dict[Value, tuple[Setup, tuple[str, ...]]] = {}
     for value in wanted:
         own = {**named, axis: _typed(value, axis)}
@@ -104,6 +108,22 @@ def _given(values: Sequence[Value]) -> list[Value]:
         message = f"{len(given)} values to sweep over: give 1 to {_MOST_VALUES:,}"
         raise BadInput(message)
     return given
+
+
+def _refuse_limits(limits: Sequence[Value], machine: Machine, question: dict[str, Any]) -> None:
+    """Refuse limits that the board does not take: the best of them would be no advice."""
+    if machine.gpu is None:
+        return
+    least_w, most_w = (share * machine.gpu.tdp_w for share in _ACCEPTED)
+    high = [v for v in limits if isinstance(v, int | float) and v > most_w]
+    low = [v for v in limits if isinstance(v, int | float) and 0 < v < least_w]
+    if high or (low and not question.get("force")):
+        hint = "" if high else ". If yours does, add --force"
+        message = (
+            f"power limit {listed([*low, *high])} W: {machine.gpu.name} of {machine.gpu.tdp_w:g} W "
+            f"takes about {plain(math.ceil(least_w))} to {plain(math.floor(most_w))} W{hint}"
+        )
+        raise BadInput(message)
 
 
 def _typed(value: Value, axis: Axis) -> Value:

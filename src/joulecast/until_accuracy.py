@@ -30,7 +30,7 @@ def fill_until(group: Any) -> None:  # noqa: ANN401 (argparse keeps its class pr
     some = number(0, 1, above=True)
     words = "train until this accuracy (0..1) instead of --epochs; needs --curve"
     group.add_argument("--until-accuracy", type=some, metavar="F", help=words)
-    known = "first epochs: a run record, or a CSV file epoch,accuracy"
+    known = "the first epochs, four or more: a run record, or a CSV file epoch,accuracy"
     group.add_argument("--curve", type=existing, metavar="FILE", help=known)
 
 
@@ -167,7 +167,7 @@ def until_accuracy(estimate_at: Callable[[float], Estimate], forecast: EpochFore
     Raises
     ------
     BadInput
-        Where the curve does not tend to the target.
+        Where too many of the curves that fit never reach the target.
     """
     n = forecast.epochs
     if n is None:

@@ -73,6 +73,20 @@ def test_a_target_above_the_ceiling_has_no_epochs_and_a_sentence() -> None:
     assert found.ceiling < 0.8
 
 
+def test_a_target_that_too_many_curves_never_reach_has_no_number_of_epochs() -> None:
+    """0.42, 0.55, 0.63, 0.68 may end below 0.9: the low bound and the likely accuracy stay."""
+    curve = [0.42, 0.55, 0.63, 0.68]
+    found = epochs_until(curve, 0.9)
+    assert (found.epochs, found.epochs_high) == (None, None)
+    assert found.epochs_low is not None
+    assert found.epochs_low > 4
+    assert f"tends to {found.ceiling:.3g}" in found.notices[0]
+    assert "never reached: too many" in found.notices[0]
+    near = epochs_until(curve, 0.75)
+    assert near.epochs is not None
+    assert near.epochs < 20
+
+
 def test_a_target_that_was_reached_is_told_as_reached() -> None:
     """The epoch is the first that showed it, and no interval is left."""
     found = epochs_until([0.2, 0.5, 0.7, 0.65, 0.72], 0.7)
