@@ -248,9 +248,10 @@ class EpochForecast:
 
     Attributes
     ----------
-    epochs, epochs_low, epochs_high : at `level`; `epochs` and `epochs_high` are ``None`` where the
-        target lies above what the curve tends to. ceiling, ceiling_low, ceiling_high : accuracy
-        that it tends to, 0..1. reached : the epochs seen so far reach it already.
+    epochs, epochs_low, epochs_high : at `level`; `epochs` is ``None`` where more than a third of
+        the curves that fit never reach the target, `epochs_high` where it has no bound.
+    ceiling, ceiling_low, ceiling_high : accuracy that it tends to, 0..1.
+    reached : the epochs seen so far reach it already.
     """
 
     target: float
