@@ -17,6 +17,7 @@ from joulecast.core.catalog import normalise
 from joulecast.core.errors import BadInput, JoulecastError
 from joulecast.core.records import Measurement, Run, Scope, Setup, Workload
 from joulecast.datasets.cells import number, text
+from joulecast.datasets.runs_amounts import amounts_of, columns_of, odd_cells
 from joulecast.datasets.runs_names import machine_of, network_of
 from joulecast.datasets.runs_sides import percent_of, sides_of
 from joulecast.datasets.runs_sources import flags, mended
@@ -45,8 +46,6 @@ _ASKED = (
 )
 """Columns that the setup of a row is made from."""
 _MOST_ASKED = 50_000
-_TOTAL = ("", "total")
-"""Duration scopes of rows whose time and energy are those of all their samples, of one epoch."""
 
 
 def setup_of(row: Mapping[str, Any]) -> Setup:
@@ -212,11 +211,15 @@ def rows_and_runs(path: Path) -> Iterator[tuple[dict[str, Any], Run | None]]:
             raise BadInput(message)
         asked: dict[object, Setup | None] = {}  # the same question is made out once
         key_of = itemgetter(*(names.index(n) for n in _ASKED if n in names))
-        blank = [""] * len(names)
+        blank, checked = [""] * len(names), columns_of(names)
         for cells in filter(None, reader):
             if len(cells) < len(names):
                 cells.extend(blank[len(cells) :])
             row: dict[str, Any] = dict(zip(names, cells, strict=False))
+            odd = odd_cells(cells, checked)
+            if odd:
+                yield row, _without(row, odd, percent, reader.line_num)
+                continue
             key = key_of(cells)
             if key not in asked:
                 if len(asked) >= _MOST_ASKED:
@@ -224,6 +227,19 @@ def rows_and_runs(path: Path) -> Iterator[tuple[dict[str, Any], Run | None]]:
                 asked[key] = _setup_or_none(row)
             setup = asked[key]
             yield row, None if setup is None else _recorded(row, setup, percent)
+
+
+def _without(
+    row: Mapping[str, Any], odd: Mapping[str, str], percent: Percent, line: int
+) -> Run | None:
+    """The run of a row without its odd cells, whose `where` names them under ``refused``."""
+    blanked = {**row, **dict.fromkeys(odd, "")}
+    setup = _setup_or_none(blanked)
+    if setup is None:
+        return None
+    run = _recorded(blanked, setup, percent)
+    cells = ", ".join(f"{name} {cell}" for name, cell in odd.items())
+    return replace(run, where={**run.where, "refused": f"line {line}: {cells}"})
 
 
 def run_of(row: Mapping[str, Any]) -> Run | None:
@@ -247,32 +263,9 @@ def _setup_or_none(row: Mapping[str, Any]) -> Setup | None:
     return setup
 
 
-def _amounts(row: Mapping[str, Any]) -> tuple[float | None, float | None, float | None]:
-    """Samples, and the seconds and joules that they took.
-
-    Of one sample where the row says them or its totals tell; an epoch without a count is whole.
-    """
-    samples_per_s, sample_j = (
-        number(row.get("samples_per_s")),
-        number(row.get("energy_per_sample_j")),
-    )
-    sample_s = 1 / samples_per_s if samples_per_s else None
-    if sample_s and sample_j:
-        return 1.0, sample_s, sample_j
-    whole_s, whole_j = number(row.get("duration_s")), number(row.get("energy_j"))
-    stated, of = number(row.get("samples")), text(row.get("duration_scope"))
-    if not stated and of == "per_epoch" and not (sample_s or sample_j):
-        return None, whole_s, whole_j
-    is_of_stated = of == "per_epoch" or (of in _TOTAL and number(row.get("epochs")) in {None, 1.0})
-    if stated and is_of_stated:
-        sample_s = sample_s or (whole_s and whole_s / stated)
-        sample_j = sample_j or (whole_j and whole_j / stated)
-    return 1.0, sample_s, sample_j
-
-
 def _recorded(row: Mapping[str, Any], setup: Setup, percent: Percent = frozenset()) -> Run:
     """The run of `setup` that a row records; `percent`: columns of a source that are percent."""
-    samples, duration_s, energy_j = _amounts(row)
+    samples, duration_s, energy_j = amounts_of(row)
     power_w = number(row.get("avg_power_w"))
     variant, source = text(row.get("variant")), text(row.get("source"))
     return Run(

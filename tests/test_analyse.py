@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -174,3 +175,26 @@ def test_an_empty_set_is_refused() -> None:
     """By the function as by the command."""
     with pytest.raises(BadInput, match="no runs to analyse"):
         analyse(())
+
+
+def test_a_record_given_twice_counts_once(tmp_path: Path) -> None:
+    """By its id, from two copies of a folder."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            one = replace(run(f"n{i}", sample_j=i + 1), id=f"run-{i}")
+            write_run(one, tmp_path / name / f"{i}.json")
+    shown = analyse([tmp_path / "one", tmp_path / "two"])
+    assert shown.runs == 3
+    assert any("given twice: 3 runs, counted once" in n for n in shown.notices)
+
+
+def test_a_table_with_cells_that_are_no_amount_says_which(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line and the cell stand in a note."""
+    path = tmp_path / "runs.csv"
+    head = "model,hardware_id,task,batch_size,samples_per_s,energy_per_sample_j,energy_scope\n"
+    path.write_text(f"{head}vgg16,hc3,infer,0,1000,0.05,gpu\nlenet,hc3,infer,8,900,0.01,gpu\n")
+    assert ask(str(path)) == 0
+    assert "line 2: batch_size 0" in capsys.readouterr().out

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joulecast.core.insight import Advice
-from joulecast.core.units import format_si
+from joulecast.estimator.insight.advice_batch import of_batches
 from joulecast.estimator.insight.advice_gaps import gaps
 from joulecast.estimator.insight.advice_servers import of_servers
 from joulecast.estimator.insight.configurations import coded, grouped, joined, series
-from joulecast.estimator.insight.correlations import POOLED, known
+from joulecast.estimator.insight.correlations import POOLED, by_size, known
 from joulecast.estimator.insight.saturation import curves
 from joulecast.estimator.insight.words import counted
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+_SANE, _LEAST_EPOCHS = 0.5, 5
+"""Accuracy of the best network, and epochs of training, below which accuracies advise nothing."""
 POINTS = 0.02
 """Accuracy that counts as comparable: two points below the best."""
-USUAL_BATCH = 128.0
-"""The papers' batch size."""
 _WORTH = 0.01
 _RANKED, _LEAST_RANKED = 0.5, 8
-_LEAST_SIZES = 3
+_ENERGY_OF = {"infer": "energy of inference", "train": "energy of training"}
 _BEFORE_A_RUN = ("macs_param", "model_size_to_ram", "parameters")
 
 
@@ -51,8 +51,8 @@ def advice(
     seen = known(frame, scope)
     found = [
         *_network(seen, scope),
-        *_rank(correlations, scope),
-        *_batch(seen, scope),
+        *_rank(seen, correlations, scope),
+        *of_batches(seen, scope),
         *_limit(seen, scope),
         *_saturation(frame, knees),
         *_phase(phases),
@@ -63,16 +63,20 @@ def advice(
 
 
 def _network(frame: Frame, scope: str) -> Iterator[Advice]:
-    """The network of least energy among those nearly as accurate as the best."""
-    group = _most_networks(frame.where(np.isfinite(frame.number["accuracy"])))
-    if group is None:
+    """The network of least energy among those nearly as accurate as the best.
+
+    Networks at chance level or hardly trained advise nothing.
+    """
+    known_at = np.isfinite(frame.number["accuracy"]) & ~(frame.number["epochs"] < _LEAST_EPOCHS)
+    group = _most_networks(frame.where(known_at))
+    if group is None or group.number["accuracy"].max() < _SANE:
         return
     energy_j, accuracy = group.number[f"energy_per_sample_{scope}_j"], group.number["accuracy"]
     top = int(np.lexsort((energy_j, -accuracy))[0])
     near = np.flatnonzero(accuracy >= accuracy[top] - POINTS)
     pick = int(near[np.argmin(energy_j[near])])
     saved = 1 - float(energy_j[pick] / energy_j[top])
-    where = f"on {group.text['machine'][pick]} ({group.text['task'][pick]})"
+    where = f"on {group.text['machine'][pick]} ({_ENERGY_OF[group.text['task'][pick]]})"
     if saved < _WORTH:
         text = (
             f"{group.text['model'][top]} {where} is the most accurate ({accuracy[top]:.1%}) and "
@@ -100,12 +104,17 @@ def _most_networks(frame: Frame) -> Frame | None:
     return None
 
 
-def _rank(correlations: Sequence[Correlation], scope: str) -> Iterator[Advice]:
+def _rank(frame: Frame, correlations: Sequence[Correlation], scope: str) -> Iterator[Advice]:
     """The figure known before a run that ranks networks best by energy, on every machine."""
     ranked: dict[str, list[Correlation]] = {}
+    inferred = frame.where(frame.text["task"] == "infer")
+    networks = {
+        m: len(set(inferred.text["model"][rows].tolist())) for m, rows in by_size(inferred).items()
+    }
     for c in correlations:
         own = c.target == scope and c.group != POOLED and c.task == "infer"
-        if own and c.metric in _BEFORE_A_RUN and c.spearman is not None and c.n >= _LEAST_RANKED:
+        enough = min(c.n, networks.get(c.group, 0)) >= _LEAST_RANKED
+        if own and c.metric in _BEFORE_A_RUN and c.spearman is not None and enough:
             ranked.setdefault(c.metric, []).append(c)
     sure = {m: rows for m, rows in ranked.items() if min(map(_at_least, rows)) > _RANKED}
     if not sure:
@@ -125,46 +134,6 @@ def _at_least(c: Correlation) -> float:
     return c.spearman_low if c.spearman_low is not None else (c.spearman or -1.0)
 
 
-def _batch(frame: Frame, scope: str) -> Iterator[Advice]:
-    """The batch size of least energy per sample, and what it saves."""
-    found = []
-    for group in series(frame.where(frame.text["task"] != "serve"), "batch_size"):
-        sizes = group.number["batch_size"]
-        if len(np.unique(sizes)) < _LEAST_SIZES:
-            continue
-        energy_j = group.number[f"energy_per_sample_{scope}_j"]
-        best = int(np.argmin(energy_j))
-        usual = np.flatnonzero(sizes == USUAL_BATCH)
-        other = int(usual[0]) if len(usual) else int(np.argmax(energy_j))
-        found.append((1 - float(energy_j[best] / energy_j[other]), group, best, other))
-    if not found:
-        return
-    saved, group, best, other = max(found, key=lambda one: one[0])
-    named = f"{group.text['model'][best]} on {group.text['machine'][best]}"
-    size, energy_j = group.number["batch_size"], group.number[f"energy_per_sample_{scope}_j"]
-    each = format_si(float(energy_j[best]), "J")
-    task = group.text["task"][best]
-    if saved < _WORTH:
-        text = f"the batch size changes the energy per sample by less than {_WORTH:.0%}"
-        if size[other] == USUAL_BATCH:
-            text = (
-                f"batch {USUAL_BATCH:g} needs as little energy as any other size, to {_WORTH:.0%}"
-            )
-        yield Advice("batch", text)
-        return
-    text = (
-        f"{named} ({task}) needs least energy at batch {size[best]:g}: {each} per sample, "
-        f"{saved:.0%} less than at {size[other]:g}"
-    )
-    if len(found) > 1:
-        middle = float(np.median([one[0] for one in found]))
-        text += (
-            f"; over {len(found)} such series the best size saves {middle:.0%} in the median "
-            f"(against {USUAL_BATCH:g}, where that was not run against the costliest size)"
-        )
-    yield Advice("batch", text, saved)
-
-
 def _limit(frame: Frame, scope: str) -> Iterator[Advice]:
     """The power limit of least energy, what it saves and how much slower it is."""
     found = []
@@ -182,7 +151,12 @@ def _limit(frame: Frame, scope: str) -> Iterator[Advice]:
     saved, group, best, full, slower = order[len(order) // 2]
     limits = group.number["limit_w"]
     if saved < _WORTH:
-        text = f"a lower power limit saves less than {_WORTH:.0%} in the median of these series"
+        text = (
+            f"{group.text['model'][best]} on {group.text['machine'][best]} needs as little energy "
+            f"at {limits[full]:g} W as at any lower power limit that was run"
+        )
+        if len(found) > 1:
+            text += f" (the middle one of {len(found)} such series)"
         yield Advice("power-limit", text)
         return
     pace = f"{slower:.0%} slower" if slower > 0 else "no slower"
@@ -209,12 +183,10 @@ def _saturation(frame: Frame, knees: Sequence[Knee]) -> Iterator[Advice]:
             continue
         nearest = int(below[np.argmax(util[below])])
         beyond = float((util > knee.knee_util_frac).mean())
-        n_gpus = part.number["n_gpus"][nearest]
-        power = f"{knee.knee_power_w:.0f} W" + (f" on {n_gpus:g} GPUs" if n_gpus > 1 else "")
         text = (
             f"on {knee.machine} GPU power stops rising at {knee.knee_util_frac:.0%} utilisation "
-            f"({power}); {beyond:.0%} of the runs are beyond. Place work just "
-            f"below, as {part.text['model'][nearest]} at batch "
+            f"({knee.knee_power_w:.0f} W per GPU); {beyond:.0%} of the runs are beyond. Place work "
+            f"just below, as {part.text['model'][nearest]} at batch "
             f"{part.number['batch_size'][nearest]:g} ({util[nearest]:.0%})"
         )
         yield Advice("saturation", text)
@@ -228,6 +200,8 @@ def _phase(phases: Sequence[PhaseRatio]) -> Iterator[Advice]:
     times = np.array([p.time_ratio for p in phases])
     energies = np.array([p.energy_ratio for p in phases if p.energy_ratio is not None])
     networks = counted(len({p.model for p in phases}), "network")
+    if len({p.machine for p in phases}) > 1:
+        networks += f" on {len({p.machine for p in phases})} machines"
     text = (
         f"training takes {np.median(times):.1f} x the time of inference per sample "
         f"({times.min():.1f} to {times.max():.1f}, {networks})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,12 @@ from joulecast.core.errors import BadInput, MissingExtra
 from joulecast.core.insight import Analysis
 from joulecast.estimator.insight.advice import advice
 from joulecast.estimator.insight.advice_gaps import measured_fracs
-from joulecast.estimator.insight.configurations import coded, configurations, joined
+from joulecast.estimator.insight.configurations import coded, configurations, joined, median_by
 from joulecast.estimator.insight.correlations import TASKS, correlations, known, time_energy
-from joulecast.estimator.insight.frame import PREDICTED, SCOPES, Frame, frame_of
-from joulecast.estimator.insight.phases import phases
+from joulecast.estimator.insight.frame import PREDICTED, Frame, frame_of
+from joulecast.estimator.insight.phases import paired, ratios_of
 from joulecast.estimator.insight.saturation import knees
+from joulecast.estimator.insight.scopes import credible, main_scope, scopes_of
 from joulecast.estimator.insight.selection import selections
 from joulecast.estimator.insight.words import counted
 
@@ -24,10 +26,13 @@ if TYPE_CHECKING:
 
     from joulecast.core.insight import Selection
     from joulecast.core.records import Run
+    from joulecast.estimator.insight.phases import Pairing
 
 _FLATTERED = 1.1
-_GRADE = "tier_"
-"""How the flags begin that grade a row of a table of servers and doubt nothing."""
+_FLAGS_TOLD, _CELLS_TOLD = 4, 6
+_INPUT_BOUND = "input_bound"
+REFUSED = "refused"
+"""Under which the `where` of a table's run names the cells of its row that hold no amount."""
 
 
 def analysis(
@@ -47,15 +52,18 @@ def analysis(
         Without runs, or without any that know an energy (of `scope`).
     """
     whole = _framed(runs)
-    scopes = scopes_of(whole)
+    kept = credible(whole, scope)
+    scopes = scopes_of(kept)
     main = main_scope(scopes, scope)
-    frame, merged = configurations(with_accuracy(whole))
+    frame, merged = configurations(with_accuracy(kept))
     told = [main] if scope else list(scopes)
     correlated = tuple(c for s in told for c in correlations(frame, s))
-    ratios, phase_r = phases(frame, main)
+    pairing = paired(frame, main)
+    ratios, phase_r = ratios_of(pairing, main)
     bends = knees(frame)
     chosen, of_choice = _selections(frame, main, seed)
-    why = (*_doubts(frame, main), *of_choice)
+    doubts = (*_unsure(runs, whole, kept), *_doubts(frame, main))
+    why = (*_notices(kept, main), *merged, *_unpaired(pairing, frame), *of_choice)
     return Analysis(
         runs=len(whole),
         models=len(set(whole.text["model"].tolist())),
@@ -69,7 +77,7 @@ def analysis(
         knees=bends,
         selections=chosen,
         advice=advice(frame, main, ratios, bends, correlated),
-        notices=(*said, *_unsure(runs), *_notices(whole, main), *merged, *why),
+        notices=(*said, *doubts, *why),
     )
 
 
@@ -80,52 +88,23 @@ def _framed(runs: Sequence[Run]) -> Frame:
     return frame_of(runs)
 
 
-def scopes_of(frame: Frame) -> dict[str, int]:
-    """Runs that know the energy per sample of each scope, scopes that none knows left out."""
-    counts = {s: int(np.isfinite(frame.number[f"energy_per_sample_{s}_j"]).sum()) for s in SCOPES}
-    return {s: n for s, n in counts.items() if n}
-
-
-def main_scope(scopes: dict[str, int], wanted: str | None) -> str:
-    """The scope asked for, or the one that most runs know; of equals the widest.
-
-    Raises
-    ------
-    BadInput
-        If no run knows it.
-    """
-    if wanted is not None and wanted not in SCOPES:
-        message = f"unknown scope '{wanted}'. Use one of {', '.join(SCOPES)}"
-        raise BadInput(message)
-    if not scopes:
-        message = (
-            "none of the runs knows an energy and how many samples it was for: there is nothing to "
-            "analyse. 'joulecast doctor' says what can be measured here"
-        )
-        raise BadInput(message)
-    if wanted is not None and wanted not in scopes:
-        seen = ", ".join(f"{s} ({n:,})" for s, n in scopes.items())
-        message = f"no run knows the energy of the scope '{wanted}'. Known: {seen}"
-        raise BadInput(message)
-    return wanted or max(scopes, key=lambda s: scopes[s])
-
-
 def with_accuracy(frame: Frame) -> Frame:
     """The runs, those without an accuracy with that of the same network on the same data.
 
     Inference rarely measures it; the papers take the one that training reached. Of several the
-    median counts.
+    median counts, and so does how many epochs it took.
     """
     accuracy = frame.number["accuracy"]
     missing = np.isnan(accuracy)
     if not missing.any() or missing.all():
         return frame
     key = joined([coded(frame.text["model"]), coded(frame.text["dataset"])])
-    filled = accuracy.copy()
-    for k in np.unique(key[~missing]):
-        own = key == k
-        filled[own & missing] = np.median(accuracy[own & ~missing])
-    return replace(frame, number={**frame.number, "accuracy": filled})
+    size = int(key.max()) + 1
+    filled = dict(frame.number)
+    for name in ("accuracy", "epochs"):
+        middle = median_by(np.where(missing, np.nan, frame.number[name]), key, size)
+        filled[name] = np.where(missing, middle[key], frame.number[name])
+    return replace(frame, number=filled)
 
 
 def _selections(
@@ -165,17 +144,46 @@ def _flattery(found: Sequence[Selection]) -> Iterator[str]:
         )
 
 
-def _unsure(runs: Sequence[Run]) -> Iterator[str]:
-    """Runs whose records doubt themselves; they count all the same."""
-    flagged = sum(
-        any(not flag.startswith(_GRADE) for flag in run.quality_flag.split(";") if flag)
-        for run in runs
-    )
+def _unsure(runs: Sequence[Run], whole: Frame, kept: Frame) -> Iterator[str]:
+    """Runs that are in doubt, and cells of tables that hold no amount."""
+    flagged = [str(flag) for flag in whole.text["flag"] if flag]
     if flagged:
-        yield f"quality flags (input-bound, coarse meter, ...): {counted(flagged, 'run')}, kept"
+        left = "no other knows the energy: they count all the same"
+        if len(kept) < len(whole):
+            left = "left out of every figure here"
+        yield f"quality flags: {counted(len(flagged), 'run')} ({_most(flagged)}), {left}"
     unfinished = sum(run.status != "complete" for run in runs)
     if unfinished:
         yield f"not finished: {counted(unfinished, 'run')}, what they had measured counts"
+    odd = [run.where[REFUSED] for run in runs if REFUSED in run.where]
+    if odd:
+        more = f"; and {len(odd) - _CELLS_TOLD:,} more" if len(odd) > _CELLS_TOLD else ""
+        yield (
+            f"{counted(len(odd), 'row')} of tables with cells that are no amount, taken as blank: "
+            f"{'; '.join(odd[:_CELLS_TOLD])}{more}"
+        )
+
+
+def _most(flagged: Sequence[str]) -> str:
+    """The most frequent flags with how often they are given."""
+    words = (
+        "input-bound" if f.startswith(_INPUT_BOUND) else f
+        for one in flagged
+        for f in one.split(";")
+    )
+    told = Counter(words).most_common()
+    each = ", ".join(f"{flag} {n:,}" for flag, n in told[:_FLAGS_TOLD])
+    return each + (", ..." if len(told) > _FLAGS_TOLD else "")
+
+
+def _unpaired(pairing: Pairing, frame: Frame) -> Iterator[str]:
+    """How much of training and inference has no counterpart, where both were run."""
+    if pairing.unpaired and {"train", "infer"} <= set(frame.text["task"].tolist()):
+        yield (
+            f"training over inference: {counted(len(pairing.pairs), 'pair')}; "
+            f"{counted(pairing.unpaired, 'configuration')} of either without a counterpart of the "
+            "same machine, network, batch size, precision, framework, data set and source"
+        )
 
 
 def _notices(whole: Frame, main: str) -> Iterator[str]:
@@ -212,8 +220,9 @@ def _doubts(frame: Frame, main: str) -> Iterator[str]:
     part = seen.where(seen.text["task"] != "serve")
     key = joined([coded(part.text[n]) for n in ("model", "machine", "task")]) if len(part) else None
     if key is not None and len(np.unique(key)) < len(part):
+        networks, machines = (len(set(part.text[n].tolist())) for n in ("model", "machine"))
         yield (
-            f"{counted(len(np.unique(key)), 'network')} on a machine in a task, counted "
-            f"{len(part):,} times: each batch size, power limit or precision is a run of its own, "
-            "so that n overstates how many networks were compared"
+            f"{counted(len(part), 'configuration')} of training and inference are of "
+            f"{counted(networks, 'network')} on {counted(machines, 'machine')}: n counts each "
+            "batch size, power limit or precision, the 95 % intervals go by the number of networks"
         )

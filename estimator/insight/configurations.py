@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _KEY_TEXTS = (
     *("model", "machine", "task", "precision", "framework", "dataset", "optimiser", "variant"),
+    "source",
 )
 _KEY_NUMBERS = (
     *("macs", "params", "trainable_params", "batch_size", "limit_w", "n_gpus"),
@@ -29,14 +30,16 @@ _DIGITS = 6
 _MEASURED_IN_RUN = ("rate_rps", "output_tokens", "prompt_tokens", "cache_hit_frac")
 _SERVED_DIGITS = 2
 """Likewise of what a burst itself counted."""
+_MOST_CODES = 2**62
+"""Numbers that a combination of codes may have before they are numbered anew."""
 
 
 def configurations(frame: Frame) -> tuple[Frame, tuple[str, ...]]:
     """One row per configuration, the median of its repeats, and sentences on what was merged.
 
     A configuration is a network on a machine with its task, batch size, precision, power limit,
-    framework, data set and, of servers, the requests. Where it was measured, on whatever data of
-    that size, what was predicted for it is left out.
+    framework, data set, source and, of servers, the requests. Where it was measured, on whatever
+    data of that size, what was predicted for it is left out.
     """
     group = configuration_of(frame)
     kept = _measured_first(frame)
@@ -88,11 +91,13 @@ def coded(values: NDArray[np.object_] | Array) -> Codes:
 
 def joined(columns: Sequence[Codes]) -> Codes:
     """Number of each distinct combination of codes, (n,), from 0."""
-    whole = columns[0]
+    whole, width = columns[0], int(columns[0].max(initial=0)) + 1
     for codes in columns[1:]:
         size = int(codes.max(initial=0)) + 1
-        if size > 1:
-            whole = np.unique(whole * size + codes, return_inverse=True)[1].astype(np.intp)
+        if width * size > _MOST_CODES:
+            whole = np.unique(whole, return_inverse=True)[1].astype(np.intp)
+            width = int(whole.max(initial=0)) + 1
+        whole, width = whole * size + codes, width * size
     return np.unique(whole, return_inverse=True)[1].astype(np.intp)
 
 
@@ -108,7 +113,7 @@ def _measured_first(frame: Frame) -> Codes:
     predicted = frame.text["basis"] == PREDICTED
     if not predicted.any() or predicted.all():
         return np.arange(len(frame))
-    group = configuration_of(frame, ("dataset",))
+    group = configuration_of(frame, ("dataset", "source"))
     measured = np.zeros(int(group.max(initial=-1)) + 1, dtype=bool)
     measured[group[~predicted]] = True
     return np.flatnonzero(~predicted | ~measured[group])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    Labels = NDArray[np.object_]
 
 LEAST = 3
 """Pairs below which no correlation is told."""
@@ -34,6 +35,7 @@ class Coefficient:
     Attributes
     ----------
     value, low, high : -1..1. n : pairs that know both figures. reason : why there is no value.
+        The bounds are those of as many independent pairs as there are groups.
     """
 
     value: float | None
@@ -49,21 +51,33 @@ def known_pairs(x: Array, y: Array) -> tuple[Array, Array]:
     return x[known], y[known]
 
 
-def spearman_of(x: Array, y: Array) -> Coefficient:
-    """Spearman's rank correlation with the interval of Fieller, Hartley and Pearson (1957)."""
-    return _told(x, y, spearman, _FIELLER)
+def spearman_of(x: Array, y: Array, groups: Labels | None = None) -> Coefficient:
+    """Spearman's rank correlation with the interval of Fieller, Hartley and Pearson (1957).
+
+    Parameters
+    ----------
+    x, y : (n,). groups : (n,), such as networks, whose pairs are alike; each counts once in the
+        interval. ``None``: every pair is independent.
+    """
+    return _told(x, y, groups, spearman, _FIELLER)
 
 
-def pearson_of(x: Array, y: Array) -> Coefficient:
-    """Pearson's correlation of the plain values with Fisher's interval."""
-    return _told(x, y, pearson, 1.0)
+def pearson_of(x: Array, y: Array, groups: Labels | None = None) -> Coefficient:
+    """Pearson's correlation of the plain values with Fisher's interval; else as `spearman_of`."""
+    return _told(x, y, groups, pearson, 1.0)
 
 
 def _told(
-    x: Array, y: Array, compute: Callable[[Array, Array], float | None], variance: float
+    x: Array,
+    y: Array,
+    groups: Labels | None,
+    compute: Callable[[Array, Array], float | None],
+    variance: float,
 ) -> Coefficient:
     a, b = known_pairs(x, y)
-    n = len(a)
+    n = independent = len(a)
+    if groups is not None:
+        independent = len(set(groups[np.isfinite(x) & np.isfinite(y)].tolist()))
     if n < LEAST:
         return Coefficient(
             None, n, reason=f"{counted(n, 'run')} with both: at least {LEAST} are needed"
@@ -72,9 +86,9 @@ def _told(
         which = "the figure" if _is_constant(a) else "the energy"
         return Coefficient(None, n, reason=f"{which} is the same in all runs")
     value = compute(a, b)
-    if value is None or n <= LEAST or 1 - abs(value) < _SAME:
+    if value is None or independent <= LEAST or 1 - abs(value) < _SAME:
         return Coefficient(value, n)
-    low, high = interval(value, n, variance)
+    low, high = interval(value, independent, variance)
     return Coefficient(value, n, low, high)
 
 

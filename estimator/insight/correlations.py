@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from joulecast.estimator.insight.frame import Frame
 
     Array = NDArray[np.float64]
+    Labels = NDArray[np.object_]
 
 POOLED = "pooled"
 TASKS = ("train", "infer", "serve")
@@ -35,14 +36,18 @@ def correlations(frame: Frame, scope: str) -> tuple[Correlation, ...]:
     """Spearman's and Pearson's correlations of the papers' figures with the energy of `scope`.
 
     Both are of the plain values, as in the papers. Only runs that know this scope's energy count;
-    scopes are never pooled. Runs of different tasks are never pooled either.
+    scopes are never pooled. Runs of different tasks are never pooled either. Intervals go by the
+    number of networks: batch sizes of one are not independent. A server's rate and requests vary by
+    themselves, so that there every configuration counts but in what its network alone decides.
     """
     found: list[Correlation] = []
     for task, group, part in parts(known(frame, scope)):
         target = part.number[f"energy_per_sample_{scope}_j"]
         alone = _alone(part, task)
         for metric, values in metrics_of(part, scope, task).items():
-            found.append(_correlation((metric, scope, group, task), values, target, alone))
+            named = (metric, scope, group, task)
+            alike = part.text["model"] if task != "serve" or metric in _OF_NETWORK else None
+            found.append(_correlation(named, (values, target, alike), alone))
     return tuple(found)
 
 
@@ -51,8 +56,11 @@ def time_energy(frame: Frame, scope: str) -> tuple[Correlation, ...]:
     return tuple(
         _correlation(
             ("duration", scope, group, task),
-            part.number["sample_s"],
-            part.number[f"energy_per_sample_{scope}_j"],
+            (
+                part.number["sample_s"],
+                part.number[f"energy_per_sample_{scope}_j"],
+                part.text["model"] if task != "serve" else None,
+            ),
         )
         for task, group, part in parts(known(frame, scope))
     )
@@ -101,13 +109,17 @@ _NEEDS = {
 }
 """What a figure is made of beside the energy."""
 _OF_NETWORK = ("macs_param", "model_size_to_ram", "parameters", "flops")
+"""What the network alone decides, whatever it is asked."""
 
 
 def _correlation(
-    named: tuple[str, str, str, str], values: Array, target: Array, alone: str = ""
+    named: tuple[str, str, str, str],
+    columns: tuple[Array, Array, Labels | None],
+    alone: str = "",
 ) -> Correlation:
     """The correlation of two columns under its names (metric, target, group, task)."""
-    rank, plain = spearman_of(values, target), pearson_of(values, target)
+    rank, plain = spearman_of(*columns), pearson_of(*columns)
+    target = columns[1]
     reason = rank.reason or plain.reason
     if alone and rank.n >= LEAST and (named[0] in _OF_NETWORK or rank.value is None):
         rank = plain = Coefficient(None, rank.n)

@@ -15,8 +15,10 @@ SETUP_TEXTS = ("model", "task", "precision", "framework", "dataset", "optimiser"
 SETUP_NUMBERS = (
     *("params", "trainable_params", "macs", "size_bytes", "mem_bytes", "batch_size"),
     *("limit_w", "tdp_w", "bandwidth_bytes_per_s", "peak_flops_per_s", "n_gpus", "cpu_tdp_w"),
-    *("concurrency",),
+    *("concurrency", "batch_given"),
 )
+_ASSUMED = "batch size not given"
+"""How a setup says that its batch size is a guess."""
 _FULL_BYTES = 4.0
 LEAST, MOST = 1e-30, 1e30
 """Amounts beyond these are errors, of which ratios could not be formed."""
@@ -35,7 +37,8 @@ def facts_of(setup: Setup) -> SetupFacts:
 
     ``size_bytes`` are parameters and buffers as they lie in memory: at the run's precision, in
     training at fp32. ``mem_bytes``, ``bandwidth_bytes_per_s`` and ``peak_flops_per_s`` (fp32) are
-    of all accelerators together, ``limit_w`` and ``tdp_w`` of one.
+    of all accelerators together, ``limit_w`` and ``tdp_w`` of one. ``batch_given`` is 0 where the
+    batch size is assumed, else 1.
     """
     a, w, machine = setup.architecture, setup.workload, setup.machine
     width = _FULL_BYTES if w.task == "train" else BYTES_PER_VALUE.get(w.precision, _FULL_BYTES)
@@ -49,6 +52,7 @@ def facts_of(setup: Setup) -> SetupFacts:
         w.batch_size,
         *_of_machine(machine),
         w.serving.concurrency if w.serving is not None else None,
+        0.0 if any(_ASSUMED in notice for notice in setup.notices) else 1.0,
     )
     optimiser = w.optimiser if w.task == "train" else ""
     texts = (a.name, w.task, w.precision, w.framework, w.dataset, optimiser)

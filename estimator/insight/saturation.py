@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 LEAST_RUNS = 8
 LEAST_BESIDE = 3
 """Runs that have to lie on either side of a knee."""
+FALL = 0.1
+"""Share of the power at the knee by which the points beyond it may fall or rise."""
+SCATTER, _OF_KNEE = 2.0, 0.05
+"""Scatter beyond the knee over that below it, from which it is no plateau; below the share of the
+power at the knee any scatter is one."""
+_SURE = 2.0
+"""Standard errors from which a slope is one."""
 CLEARLY = 6.0
 """Difference of BIC from which the evidence counts as strong (Kass and Raftery 1995)."""
 _CANDIDATES = 200
@@ -34,12 +41,17 @@ def knees(frame: Frame) -> tuple[Knee, ...]:
     """The knee of every machine that knows both figures, that with most runs first.
 
     Training and inference are taken together. Where power limits differ, the runs at the most
-    frequent one count: a lower limit makes a knee of its own.
+    frequent one count: a lower limit makes a knee of its own. The power is that of one GPU.
     """
     return tuple(
-        knee_of(machine, part.number["gpu_util_frac"], part.number["power_gpu_w"])
+        knee_of(machine, part.number["gpu_util_frac"], _of_one_gpu(part))
         for machine, part in curves(frame)
     )
+
+
+def _of_one_gpu(part: Frame) -> Array:
+    count = part.number["n_gpus"]
+    return np.asarray(part.number["power_gpu_w"] / np.where(count > 1, count, 1.0))
 
 
 def curves(frame: Frame) -> Iterator[tuple[str, Frame]]:
@@ -61,11 +73,12 @@ def knee_of(machine: str, util_frac: Array, power_w: Array) -> Knee:
     """The knee of one machine.
 
     Power = a + b x min(utilisation, knee), b > 0, by least squares over candidate knees. It is told
-    only if the Bayesian information criterion prefers it to the straight line by `CLEARLY`.
+    only if the Bayesian information criterion prefers it to the straight line by `CLEARLY` and the
+    points beyond lie flat: neither a slope nor more scatter than below.
 
     Parameters
     ----------
-    util_frac : (n,), 0..1. power_w : (n,), watts of the GPUs.
+    util_frac : (n,), 0..1. power_w : (n,), watts of one GPU.
     """
     x, y = known_pairs(util_frac, power_w)
     n, rank = len(x), spearman_of(x, y)
@@ -84,7 +97,37 @@ def knee_of(machine: str, util_frac: Array, power_w: Array) -> Knee:
     if gain < CLEARLY:
         reason = "no knee: a straight line fits as well"
         return Knee(machine, n, rank.value, reason=reason)
-    return Knee(machine, n, rank.value, float(knee), float(intercept_w + slope_w * knee))
+    knee_w = intercept_w + slope_w * knee
+    below = x <= knee
+    reason = _why_not_flat(
+        (x[~below], y[~below]), y[below] - intercept_w - slope_w * x[below], knee_w
+    )
+    if reason:
+        return Knee(machine, n, rank.value, reason=reason)
+    return Knee(machine, n, rank.value, float(knee), float(knee_w))
+
+
+def _why_not_flat(beyond: tuple[Array, Array], below_w: Array, knee_w: float) -> str:
+    """Why the points beyond a knee are no plateau; empty if they are one.
+
+    Parameters
+    ----------
+    beyond : utilisation and power. below_w : what the rising line leaves over of the others.
+    """
+    x, y = beyond
+    if len(x) < LEAST_BESIDE:
+        return "no knee: too few runs lie beyond it"
+    rest, _, slope = _fit(x, y)
+    change_w = slope * float(np.ptp(x))
+    spread = float(((x - x.mean()) ** 2).sum())
+    error = math.sqrt(rest / (len(x) - 2) / spread) if spread > 0 else math.inf
+    if abs(change_w) > FALL * knee_w and abs(slope) > _SURE * error:
+        return f"no knee: power {'falls' if change_w < 0 else 'rises'} where it should be flat"
+    scatter_w = math.sqrt(float(((y - knee_w) ** 2).mean()))
+    usual_w = math.sqrt(float((below_w**2).mean()))
+    if scatter_w > max(SCATTER * usual_w, _OF_KNEE * knee_w):
+        return "no knee: beyond it power scatters more than below"
+    return ""
 
 
 def _candidates(x: Array) -> Array:

@@ -174,7 +174,7 @@ def _knees(shown: Analysis, width: int, whole: bool) -> list[str]:  # noqa: FBT0
         if knee.knee_util_frac is None:
             text += knee.reason
         else:
-            text += f"flat from {knee.knee_util_frac:.0%} on, at {knee.knee_power_w:.0f} W"
+            text += f"flat from {knee.knee_util_frac:.0%} on, at {knee.knee_power_w:.0f} W per GPU"
         lines += labelled("knee", text, width)
     return lines
 

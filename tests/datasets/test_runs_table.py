@@ -522,3 +522,31 @@ def test_the_variant_is_kept() -> None:
     run = runs_table.run_of({**BARE, "samples_per_s": 10, "variant": "fusion"})
     assert run is not None
     assert run.where == {"variant": "fusion"}
+
+
+def test_cells_that_are_no_amount_are_named_and_taken_as_blank(tmp_path: Path) -> None:
+    """Zero, negative, text, not finite and absurd; the rest of the row counts."""
+    good: dict[str, Any] = BARE | {
+        "samples_per_s": 10,
+        "energy_per_sample_j": 2,
+        "batch_size": 8,
+        "gpu_util": 0,
+    }
+    odd: dict[str, Any] = {"batch_size": 0, "avg_power_w": 1e9, "energy_j": "abc"}
+    rows: list[dict[str, Any]] = [
+        good,
+        good | odd,
+        good | {"batch_size": "inf"},
+        good | {"energy_per_sample_j": -1},
+    ]
+    path = written(tmp_path / "runs.csv", [{"avg_power_w": "", "energy_j": ""} | r for r in rows])
+    first, second, third, fourth = runs_table.load(path)
+    assert "refused" not in first.where
+    line, _, cells = second.where["refused"].partition(": ")
+    assert line == "line 3"
+    assert set(cells.split(", ")) == {"batch_size 0", "avg_power_w 1000000000.0", "energy_j abc"}
+    assert second.measurement.energy_j == {"gpu": 2}
+    assert second.measurement.power_w == {}
+    assert second.setup.notices == ("batch size not given: 32 assumed",)
+    assert third.where["refused"] == "line 4: batch_size inf"
+    assert fourth.measurement.energy_j == {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from joulecast.core.insight import Advice, Correlation, Knee, PhaseRatio
+from joulecast.core.records import Window
 from joulecast.estimator.insight.advice import advice
 from joulecast.estimator.insight.frame import frame_of
 from tests.fakes.insight_runs import burst, run
@@ -38,7 +39,9 @@ def test_the_cheapest_of_the_nearly_best_networks() -> None:
     ]
     (one,) = told(runs)["model"]
     assert one.saves_frac == pytest.approx(0.5)
-    assert one.text.startswith("near on hc (infer) needs 50% less energy per sample than best")
+    assert one.text.startswith(
+        "near on hc (energy of inference) needs 50% less energy per sample than best"
+    )
     assert "1.0 points" in one.text
     assert told([replace_energy(r, 0.1) for r in runs[:2]])["model"][0].saves_frac is None
 
@@ -60,7 +63,9 @@ def test_the_most_accurate_is_seen_at_its_best_run() -> None:
     ]
     (one,) = told(runs)["model"]
     assert one.saves_frac == pytest.approx(0.2)
-    assert one.text.startswith("near on hc (infer) needs 20% less energy per sample than best")
+    assert one.text.startswith(
+        "near on hc (energy of inference) needs 20% less energy per sample than best"
+    )
 
 
 def test_the_best_batch_size_against_the_papers() -> None:
@@ -72,7 +77,9 @@ def test_the_best_batch_size_against_the_papers() -> None:
     flat = [run(batch=b, sample_j=0.02 + 1e-6 * b) for b in (8, 16, 32)]
     assert "128" not in told(flat)["batch"][0].text, "it was never run"
     usual = told([*runs[:2], run(batch=256, sample_j=0.03)])["batch"][0].text
-    assert usual == "batch 128 needs as little energy as any other size, to 1%"
+    assert usual == (
+        "net on hc (infer) needs as little energy at batch 128 as at any of the 3 sizes run"
+    )
     (other,) = told([runs[0], runs[2], run(batch=64, sample_j=0.03)])["batch"]
     assert other.saves_frac == pytest.approx(0.7)
     assert "batch" not in told(runs[:2])
@@ -111,15 +118,18 @@ def test_phases_in_passes_of_inference() -> None:
 
 def test_a_rank_is_told_only_if_it_holds_on_every_machine() -> None:
     """Its lower bound above 0.5 everywhere."""
+    seen = [run(f"n{i}", machine=m) for i in range(16) for m in ("hc", "other")]
     sure = Correlation("macs_param", "gpu", "hc", "infer", 16, 0.9, 0.73, 0.96)
-    (one,) = told([run()], correlations=(sure,))["metric"]
+    (one,) = told(seen, correlations=(sure,))["metric"]
     assert "0.90 on 1 machine" in one.text
     doubtful = replace(sure, group="other", spearman=0.6, spearman_low=0.1)
-    assert "metric" not in told([run()], correlations=(sure, doubtful))
+    assert "metric" not in told(seen, correlations=(sure, doubtful))
+    batches = [run(batch=b) for b in range(1, 17)]
+    assert "metric" not in told(batches, correlations=(sure,)), "one network at 16 batch sizes"
     perfect = Correlation("macs_param", "gpu", "hc", "infer", 16, 1.0)
-    assert "1.00 on 1 machine" in told([run()], correlations=(perfect,))["metric"][0].text
-    assert "metric" not in told([run()], correlations=(replace(perfect, n=4),))
-    assert "metric" not in told([run()], correlations=(replace(perfect, spearman=-1.0),))
+    assert "1.00 on 1 machine" in told(seen, correlations=(perfect,))["metric"][0].text
+    assert "metric" not in told(seen, correlations=(replace(perfect, n=4),))
+    assert "metric" not in told(seen, correlations=(replace(perfect, spearman=-1.0),))
 
 
 def test_servers_near_saturation_and_of_their_size() -> None:
@@ -177,3 +187,42 @@ def test_what_to_measure_next() -> None:
 def test_one_run_advises_no_choice() -> None:
     """What is left is what to measure."""
     assert set(told([run()])) == {"measure"}
+
+
+def test_networks_at_chance_or_hardly_trained_advise_nothing() -> None:
+    """The best at 17.5 %; and an accuracy that training of one epoch reached."""
+    chance = [run("a", accuracy=0.175, sample_j=0.1), run("b", accuracy=0.17, sample_j=0.01)]
+    assert "model" not in told(chance)
+    early = [run(n, accuracy=0.9, sample_j=j, task="train") for n, j in (("a", 0.1), ("b", 0.01))]
+    assert "model" not in told(early)
+    trained = [epochs_of(early[0], 0.91), epochs_of(early[1], 0.90)]
+    (one,) = told(trained)["model"]
+    assert "b on hc (energy of training) needs 90% less" in one.text
+
+
+def epochs_of(one: Run, accuracy: float) -> Run:
+    """The run with five epochs of training that reach an accuracy."""
+    epochs = tuple(Window(f"epoch-{i}", 0.0, 1.0, accuracy=accuracy) for i in range(5))
+    return replace(one, measurement=replace(one.measurement, epochs=epochs))
+
+
+def test_a_median_over_series_has_one_baseline() -> None:
+    """Two series ran 128, one did not; one of two sizes is counted."""
+    runs = [run("a", batch=b, sample_j=j) for b, j in ((32, 0.05), (128, 0.02), (512, 0.01))]
+    runs += [run("b", batch=b, sample_j=j) for b, j in ((32, 0.05), (128, 0.02), (512, 0.018))]
+    runs += [run("c", batch=b, sample_j=j) for b, j in ((8, 0.05), (16, 0.045), (32, 0.044))]
+    runs += [run("d", batch=b, sample_j=0.01) for b in (8, 16)]
+    (one,) = told(runs)["batch"]
+    assert one.text.startswith("a on hc (infer) needs least energy at batch 512")
+    assert "over 2 series with batch 128 the best size saves 30% in the median" in one.text
+    assert "1 set of runs at two batch sizes only left out" in one.text
+    assert "a third would tell" in " ".join(x.text for x in told(runs[-2:])["measure"])
+
+
+def test_batch_sizes_that_were_assumed_are_no_series() -> None:
+    """A table that does not say its sizes has them by scenario."""
+    runs = [run(batch=b, sample_j=1 / b) for b in (1, 8, 64)]
+    said = ("batch size not given: 1 assumed",)
+    assumed = [replace(r, setup=replace(r.setup, notices=said)) for r in runs]
+    assert "batch" in told(runs)
+    assert "batch" not in told(assumed)

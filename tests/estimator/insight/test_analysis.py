@@ -12,6 +12,7 @@ import pytest
 from joulecast.core.errors import BadInput
 from joulecast.estimator.insight import selection
 from joulecast.estimator.insight.analysis import analysis
+from joulecast.estimator.insight.scopes import main_scope_of
 from tests.fakes.insight_runs import burst, run
 
 if TYPE_CHECKING:
@@ -135,7 +136,81 @@ def test_how_it_was_measured_is_said() -> None:
     runs[2] = replace(runs[2], quality_flag="coarse meter")
     runs[3] = replace(runs[3], quality_flag="tier_A", status="interrupted")
     said = " ".join(analysis(runs).notices)
-    assert "1 of 16 runs are predictions" in said
+    assert "1 of 15 runs are predictions" in said
     assert "7% of the gpu energies of runs that were executed are modelled" in said
-    assert "coarse meter, ...): 1 run," in said
+    assert "quality flags: 1 run (coarse meter 1), left out" in said
     assert "not finished: 1 run," in said
+
+
+def test_flagged_runs_are_in_no_figure_but_counted() -> None:
+    """An input-bound pair changes neither phases nor correlations; its notice names the flag."""
+    plain = analysis(several())
+    slow = [
+        run("n9", task=t, sample_s=s, sample_j=9.0) for t, s in (("train", 1e-4), ("infer", 1.0))
+    ]
+    flagged = [replace(r, quality_flag="input_bound_8gpu") for r in slow]
+    shown = analysis([*several(), *flagged])
+    assert shown.runs == 18
+    assert shown.correlations == plain.correlations
+    assert shown.phases == plain.phases
+    assert shown.knees == plain.knees
+    assert shown.advice == plain.advice
+    assert any("2 runs (input-bound 2), left out of every figure" in n for n in shown.notices)
+
+
+def test_where_all_are_flagged_they_count_all_the_same() -> None:
+    """And so where no other knows the scope that is asked for."""
+    doubted = [replace(r, quality_flag="epoch<5s") for r in several()]
+    shown = analysis(doubted)
+    assert shown.scopes == {"gpu": 16}
+    assert any("no other knows the energy" in n for n in shown.notices)
+    other = [replace(r, quality_flag="epoch<5s") for r in several(scope="wall")]
+    assert analysis([*several(), *other], "wall").scope == "wall"
+
+
+def test_the_main_scope_is_that_of_runs_without_a_flag() -> None:
+    """The same for all that ask."""
+    doubted = [replace(r, quality_flag="epoch<5s") for r in several(scope="wall") * 2]
+    runs = [*several(), *doubted]
+    assert main_scope_of(runs) == analysis(runs).scope == "gpu"
+    assert main_scope_of(runs, "wall") == "wall"
+
+
+def test_two_spellings_are_one_network() -> None:
+    """In counts and in pairs of training and inference."""
+    shown = analysis([run("MobileNetV2"), run("mobilenet_v2", task="train", sample_s=2e-4)])
+    assert shown.models == 1
+    assert [p.model for p in shown.phases] == ["MobileNetV2"]
+
+
+def test_intervals_go_by_networks_and_say_so() -> None:
+    """Three networks at six batch sizes have no interval, eight at two have that of eight."""
+    few = [
+        run(f"n{i}", macs=i * 1e8, batch=b, sample_j=i + 1 / b)
+        for i in (1, 2, 3)
+        for b in range(1, 7)
+    ]
+    few += [run("n1", macs=5e8, batch=1, sample_j=0.5)]
+    shown = analysis(few)
+    rank = next(c for c in shown.correlations if c.metric == "macs_param")
+    assert (rank.n, rank.spearman_low) == (19, None)
+    assert rank.spearman is not None
+    assert any("19 configurations" in n and "3 networks on 1 machine" in n for n in shown.notices)
+
+
+def test_pairs_without_a_counterpart_are_counted() -> None:
+    """Eight networks in both phases, one in inference only."""
+    shown = analysis([*several(), run("alone")])
+    assert len(shown.phases) == 8
+    assert any("8 pairs; 1 configuration of either without" in n for n in shown.notices)
+
+
+def test_cells_that_are_no_amount_are_named() -> None:
+    """The line and the cell of a table, six of them at most."""
+    odd = [
+        replace(r, where={"refused": f"line {i}: batch_size 0"}) for i, r in enumerate(several())
+    ]
+    (said,) = [n for n in analysis(odd).notices if "no amount" in n]
+    assert said.startswith("16 rows of tables")
+    assert "line 0: batch_size 0; line 1: batch_size 0" in said
+    assert said.endswith("and 10 more")

@@ -98,3 +98,15 @@ def test_pearson_is_free_of_scale_and_origin(values: list[int], scale: float, sh
         return
     assert pearson(scale * x, y + shift) == pytest.approx(before, abs=1e-6)
     assert -1 <= before <= 1
+
+
+def test_pairs_of_one_group_count_once_in_the_interval() -> None:
+    """Ten networks at ten batch sizes: the bounds of ten pairs, and all pairs in n."""
+    draw = np.random.default_rng(2)
+    x, y = draw.normal(size=100), draw.normal(size=100)
+    groups = np.array([f"n{i % 10}" for i in range(100)], dtype=object)
+    found = pearson_of(x, y, groups)
+    assert found.n == 100
+    assert found.value == pearson_of(x, y).value
+    assert (found.low, found.high) == pytest.approx(interval(found.value or 0.0, 10, 1.0))
+    assert pearson_of(x, y, np.full(100, "one", dtype=object)).low is None

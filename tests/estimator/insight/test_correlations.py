@@ -9,7 +9,7 @@ import pytest
 
 from joulecast.estimator.insight.correlations import POOLED, correlations, time_energy
 from joulecast.estimator.insight.frame import frame_of
-from joulecast.estimator.insight.phases import phases
+from joulecast.estimator.insight.phases import paired, paired_runs, phases
 from tests.fakes.insight_runs import burst, run
 
 if TYPE_CHECKING:
@@ -138,3 +138,22 @@ def test_phases_without_an_energy_have_their_time() -> None:
     assert ratios[0].time_ratio == pytest.approx(2.0)
     assert ratios[0].energy_ratio is None
     assert phases(frame_of([run()]), "gpu") == ((), ())
+
+
+def test_only_like_is_paired() -> None:
+    """Another framework, source, precision or batch has no ratio; each is counted."""
+    infer, train = run(), run(task="train", sample_s=3e-4, sample_j=0.04)
+    others = [with_workload(train, framework="tensorrt"), with_workload(train, precision="fp16")]
+    others += [replace(train, source="another"), with_workload(train, batch_size=64)]
+    found = paired(frame_of([infer, *others]), "gpu")
+    assert (found.pairs, found.unpaired) == ((), 5)
+    (pair,) = paired_runs([infer, train, train, replace(train, quality_flag="bad")], "gpu").pairs
+    assert pair.time_ratio == pytest.approx(3.0)
+    assert pair.energy_ratio == pytest.approx(4.0)
+    assert (pair.framework, pair.source, pair.batch_size) == ("pytorch", "profiler", 128)
+
+
+def with_workload(one: Run, **changed: object) -> Run:
+    """The run with another workload."""
+    workload = replace(one.setup.workload, **changed)  # type: ignore[arg-type]
+    return replace(one, setup=replace(one.setup, workload=workload))

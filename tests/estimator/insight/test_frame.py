@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from joulecast.core.records import Measurement
-from joulecast.estimator.insight.configurations import configurations
+from joulecast.estimator.insight.configurations import configurations, joined
 from joulecast.estimator.insight.frame import NUMBERS, SCOPES, TEXTS, frame_of
 from tests.fakes.insight_runs import burst, run
 
@@ -123,3 +123,40 @@ def test_shares_above_1_and_readings_of_nothing_are_unknown() -> None:
     assert np.isnan(frame.number["accuracy"]).all()
     assert np.isnan(frame.number["energy_per_sample_gpu_j"]).tolist() == [False, True, False, False]
     assert np.isnan(frame.number["power_gpu_w"]).tolist() == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("meter", "scope", "sensed"),
+    [
+        ("codecarbon", "system", 0.0),
+        ("carbontracker", "system", 0.0),
+        ("CodeCarbon", "cpu", 0.0),
+        ("codecarbon", "gpu", 1.0),
+        ("codecarbon/rapl", "cpu", 1.0),
+        ("nvml", "system", 1.0),
+    ],
+)
+def test_meters_that_model_a_part_are_told_from_their_name(
+    meter: str, scope: str, sensed: float
+) -> None:
+    """A table states its meter; memory and a CPU without RAPL are modelled by some."""
+    one = replace(run(scope=scope), measurement=Measurement({scope: 1.0}, 1.0, 1.0), meter=meter)
+    assert frame_of([one]).number[f"measured_{scope}"][0] == sensed
+
+
+def test_an_absurd_power_is_unknown_and_counted() -> None:
+    """1e9 W."""
+    frame = frame_of([replace(run(), measurement=Measurement({}, 1.0, 1.0, power_w={"gpu": 1e9}))])
+    assert frame.refused == 1
+    assert np.isnan(frame.number["power_gpu_w"][0])
+
+
+def test_combinations_of_many_columns_keep_apart_what_differs() -> None:
+    """Also where the product of their sizes is beyond 64 bits."""
+    draw = np.random.default_rng(0)
+    columns = [draw.integers(0, 1000, 2000) for _ in range(12)]
+    columns = [np.concatenate([c, c[:50]]) for c in columns]
+    codes = joined(columns)
+    rows = list(zip(*(c.tolist() for c in columns), strict=True))
+    assert codes.max() + 1 == len(set(rows)) == 2000
+    assert codes[:50].tolist() == codes[2000:].tolist()

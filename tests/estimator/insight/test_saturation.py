@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -62,3 +64,32 @@ def test_other_power_limits_are_left_out() -> None:
     assert (found.machine, found.n) == ("hc", 20)
     assert found.spearman == pytest.approx(1.0)
     assert found.knee_util_frac is None
+
+
+def test_what_falls_or_scatters_beyond_is_no_plateau() -> None:
+    """Power that falls back by half, and a mixture of two levels."""
+    util = np.linspace(0.2, 0.9, 40)
+    rising = 100 + 300 * np.minimum(util, 0.5)
+    noise = np.random.default_rng(0).normal(0, 2, 40)
+    assert knee_of("m", util, rising + noise).knee_util_frac == pytest.approx(0.5, abs=0.04)
+    falling = rising - 200 * np.maximum(util - 0.5, 0)
+    fell = knee_of("m", util, falling + noise)
+    assert fell.knee_util_frac is None
+    assert "power falls" in fell.reason
+    mixed = rising + np.where(util > 0.5, np.where(np.arange(40) % 2, 30.0, -30.0), 0) + noise
+    scattered = knee_of("m", util, mixed)
+    assert scattered.knee_util_frac is None
+    assert "scatters more than below" in scattered.reason
+
+
+def test_the_power_at_a_knee_is_that_of_one_gpu() -> None:
+    """Eight GPUs that stop rising at 8 x 200 W."""
+    util, power_w = hinge(0.5, noise_w=1.0)
+    runs = []
+    for i, (u, w) in enumerate(zip(util, power_w, strict=True)):
+        one = run(f"n{i}", util=float(u), sample_j=8e-4 * float(w))
+        runs.append(
+            replace(one, setup=replace(one.setup, machine=replace(one.setup.machine, n_gpus=8)))
+        )
+    (found,) = knees(frame_of(runs))
+    assert found.knee_power_w == pytest.approx(200, abs=5)
