@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,32 +25,51 @@ def asked(*words: str) -> argparse.Namespace:
     return parser.read(["report", *words])
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a training of two networks and an inference of one."""
+    place = tmp_path_factory.mktemp("runs")
+    runs = {"a": trained(epochs=2), "b": trained("lenet", task="infer"), "c": trained("lenet")}
+    for name, recorded in runs.items():
+        write_run(recorded, place / f"{name}.json")
+    return place
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with a training and an inference run."""
-    for name, recorded in (("a", trained(epochs=2)), ("b", trained("lenet", task="infer"))):
-        write_run(recorded, tmp_path / "runs" / f"{name}.json")
-    return tmp_path / "runs"
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the command asks for, in place of a page."""
+    seen: list[dict[str, Any]] = []
+
+    def report(runs: object, out: Path, **asked: object) -> Path:
+        seen.append({"runs": runs, **asked})
+        return out
+
+    monkeypatch.setattr("joulecast.api_report.report", report)
+    return seen
 
 
 def test_the_file_is_written_and_named(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Stdout holds the path, stderr the progress."""
+    """Stdout holds the path, stderr the progress; title and expected requests are in the page."""
     out = tmp_path / "new" / "report.html"
-    assert run(asked(str(folder), "-o", str(out), "--title", "Mine & yours")) == 0
+    words = ("--requests-per-day", "1000", "--days", "10", "--lifecycle", "5:20:75")
+    assert run(asked(str(folder), "-o", str(out), "--title", "Mine & yours", *words)) == 0
     told = capsys.readouterr()
     assert told.out == f"{out}\n"
-    assert "predicting 2 runs" in told.err
-    assert "<h1>Mine &amp; yours</h1>" in out.read_text(encoding="utf-8")
+    assert "predicting 3 runs" in told.err
+    text = out.read_text(encoding="utf-8")
+    assert "<h1>Mine &amp; yours</h1>" in text
+    assert "with 10,000 requests over the life of each" in text
+    assert "1 network left out: trained, but without an inference run" in text
 
 
-def test_quiet_says_nothing_on_stderr(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Nor anything else than the path."""
-    run(asked(str(folder), "-o", str(tmp_path / "r.html"), "--quiet"))
-    assert capsys.readouterr().err == ""
+def test_quiet_says_nothing_on_stderr(folder: Path, calls: list[dict[str, Any]]) -> None:
+    """There is nobody to tell of progress."""
+    run(asked(str(folder), "--quiet"))
+    run(asked(str(folder)))
+    assert calls[0]["progress"] is None
+    assert calls[1]["progress"] is not None
 
 
 def test_the_terminal_needs_no_file_and_no_matplotlib(
@@ -70,21 +89,15 @@ def test_the_terminal_needs_no_file_and_no_matplotlib(
     assert not (tmp_path / "report.html").exists()
 
 
-def test_the_volume_in_use_reaches_the_page(folder: Path, tmp_path: Path) -> None:
-    """A thousand requests a day for ten days."""
-    write_run(trained("vgg16", task="infer"), folder / "c.json")
-    out = tmp_path / "r.html"
-    words = ("--requests-per-day", "1000", "--days", "10", "--lifecycle", "5:20:75", "--quiet")
-    run(asked(str(folder), "-o", str(out), *words))
-    assert "with 10,000 requests over the life of each" in out.read_text(encoding="utf-8")
-
-
-def test_predictions_need_no_runs(tmp_path: Path) -> None:
-    """Networks and machines by name."""
-    out = tmp_path / "r.html"
-    words = ("--predict", "vgg16, lenet", "--hw", "hc2", "-o", str(out), "--quiet")
+def test_predictions_need_no_runs(
+    calls: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Networks and machines by name, the file where it was asked for."""
+    words = ("--predict", "vgg16, lenet", "--hw", "hc2", "-o", "p.html", "--figures", "figs")
     assert run(asked(*words)) == 0
-    assert "4 runs (4 predicted) on hc2" in out.read_text(encoding="utf-8")
+    assert calls[0]["runs"] == []
+    assert (calls[0]["predict"], calls[0]["hardware"]) == (["vgg16", "lenet"], ["hc2"])
+    assert capsys.readouterr().out == "p.html\nfigs\n"
 
 
 def test_nothing_named_is_refused() -> None:

@@ -54,12 +54,15 @@ def report(  # noqa: PLR0913 (the public interface)
 
     if find_spec("matplotlib") is None:
         raise MissingExtra("matplotlib", "plot", "the report")
+    path = Path(out)
+    if path.is_dir():
+        message = f"{out} is a folder. Name a file in it, such as {path / 'report.html'}"
+        raise BadInput(message)
     life = {"lifecycle": lifecycle, "requests_per_day": requests_per_day, "days": days}
     material = gathered(
         runs, predict=predict, hardware=hardware, level=level, life=life, progress=progress
     )
     text = page(material, title or TITLE, progress)
-    path = Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     if figures is not None:

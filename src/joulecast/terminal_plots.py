@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from joulecast.core.units import format_si
 from joulecast.render import labelled
 from joulecast.reporting import headline
-from joulecast.reporting.figures._bars import bars_of, basis_of
-from joulecast.reporting.figures._serving import points_of
-from joulecast.reporting.figures.agreement import energies, times
-from joulecast.reporting.points import PARTS, Point, by, middle, usual_batch, widest
+from joulecast.reporting.figures._bars import bars_of
+from joulecast.reporting.figures._said import basis_of
+from joulecast.reporting.figures._serving import bursts
+from joulecast.reporting.points import PARTS, Point, by, in_widest, middle, usual_batch
 from joulecast.reporting.words import readable, seconds, watts
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _time(material: Material, screen: Screen) -> Iterator[str]:
         tasks = [[p for p in own if p.task == task] for task in ("train", "infer")]
         usual = [p for some in tasks for p in usual_batch(some)]
         bars = bars_of(usual, lambda p: {p.task: p.sample_s})
-        yield from _headed(screen, f"Time per sample on {machine}", own)
+        yield from _headed(screen, f"Time per sample on {machine}", usual, timed=True)
         yield from _bars(screen, bars, ("train", "infer"), seconds, stacked=False)
 
 
@@ -99,46 +99,56 @@ def _power(material: Material, screen: Screen) -> Iterator[str]:
 
 def _size(material: Material, screen: Screen) -> Iterator[str]:
     """Energy per sample against MACs per parameter."""
-    points = [p for p in material.of("train", "infer") if p.macs_param and p.samples]
-    scope = widest(points)
-    known = usual_batch([p for p in points if p.per_sample_j(scope)])
-    if len({p.model for p in known}) < 2:
-        return
-    series = {
-        task: [(p.macs_param or 0.0, p.per_sample_j(scope) or 0.0) for p in group]
-        for (task,), group in by(known, "task").items()
-    }
-    named = {str(task): spots for task, spots in series.items()}
-    yield from _headed(screen, f"Joules ({scope}) a sample by MACs per parameter", known)
-    yield from _scatter(screen, named, ("", "J"))
+    chosen = in_widest(p for p in material.of("train", "infer") if p.macs_param and p.samples)
+    for machine, own in _of_one_machine(chosen.points):
+        if len({p.model for p in own}) < 2:
+            return
+        series = {
+            str(task): [
+                (p.macs_param or 0.0, p.per_sample_j(chosen.scope) or 0.0)
+                for p in usual_batch(group)
+            ]
+            for (task,), group in by(own, "task").items()
+        }
+        text = f"{chosen.scope} J a sample by MACs per parameter, {machine}"
+        yield from _headed(screen, text, own)
+        yield from _scatter(screen, series, ("", "J"))
 
 
 def _rates(material: Material, screen: Screen) -> Iterator[str]:
     """Energy per request by rate, per server."""
-    points = points_of(material, Point.per_sample_j)
-    if not points:
-        return
-    scope = widest(points)
-    series = {
-        readable(str(model), _NAME): [(p.rate_rps or 0.0, p.per_sample_j(scope) or 0.0) for p in g]
-        for (model,), g in list(by(points, "model").items())[: len(_COLOURS)]
-    }
-    yield from _headed(screen, f"Joules ({scope}) a request by requests per second", points)
-    yield from _scatter(screen, series, ("", "J"))
+    chosen = bursts(material)
+    scope = chosen.scope
+    for machine, own in _of_one_machine(chosen.points):
+        groups = sorted(by(own, "model").items(), key=lambda item: -len(item[1]))
+        series = {
+            readable(str(model), _NAME): [
+                (p.rate_rps or 0.0, p.per_sample_j(scope) or 0.0) for p in group
+            ]
+            for (model,), group in groups[: len(_COLOURS)]
+        }
+        text = f"{scope} J a request by requests per second, {machine}"
+        yield from _headed(screen, text, own)
+        yield from _scatter(screen, series, ("", "J"))
+        yield from _rest(len(groups), len(_COLOURS))
 
 
 def _agreement(material: Material, screen: Screen) -> Iterator[str]:
     """Predicted over measured of each model, between half and twice."""
-    pairs = energies(material) or times(material)
+    pairs = material.energies or material.times
     if not pairs:
         return
-    what = "energy" if energies(material) else "time"
-    yield from _headed(screen, f"Predicted over measured {what}", [p for p, *_ in pairs])
+    what = "energy" if material.energies else "time"
+    seen = [p.point for p in pairs]
+    yield from _headed(screen, f"Predicted over measured {what}", seen, timed=what == "time")
+    fitted = sum(p.fitted for p in pairs)
+    if fitted:
+        yield f"{fitted:,} of {len(pairs):,} in-sample: fitted on the same sources, proves little"
     wide = max(screen.columns - _NAME - 12, 20)
     yield f"{'':>{_NAME}}  {'0.5':<{wide // 2 - 1}}1{'2':>{wide - wide // 2}}"
     groups: dict[str, list[float]] = {}
-    for p, seen, said, _, _ in pairs:
-        groups.setdefault(readable(p.model, _NAME), []).append(said / seen)
+    for p in pairs:
+        groups.setdefault(readable(p.point.model, _NAME), []).append(p.said / p.seen)
     ranked = sorted(groups.items(), key=lambda item: -abs(math.log(middle(item[1]) or 1.0)))
     for name, ratios in ranked[:_MOST_BARS]:
         row = list("·" + " " * (wide // 2 - 2) + "│" + " " * (wide - wide // 2 - 1) + "·")
@@ -158,8 +168,10 @@ def _of_one_machine(points: Sequence[Point]) -> Iterator[tuple[str, list[Point]]
         yield readable(str(machine[0]), 30), groups[machine]
 
 
-def _headed(screen: Screen, text: str, points: Sequence[Point]) -> Iterator[str]:
-    basis = basis_of(points)
+def _headed(
+    screen: Screen, text: str, points: Sequence[Point], *, timed: bool = False
+) -> Iterator[str]:
+    basis = basis_of(points, timed=timed)
     yield ""
     yield screen.heading(f"{text} ({basis})" if basis else text)
 
@@ -230,6 +242,6 @@ def _cell(value: float, low: float, high: float, count: int) -> int:
     return round(share * (count - 1))
 
 
-def _rest(count: int) -> Iterator[str]:
-    if count > _MOST_BARS:
-        yield f"{'':>{_NAME}}  and {count - _MOST_BARS:,} more"
+def _rest(count: int, most: int = _MOST_BARS) -> Iterator[str]:
+    if count > most:
+        yield f"{'':>{_NAME}}  and {count - most:,} more"

@@ -53,6 +53,10 @@ class Tab:
             self.tell(f"{domain}.enable")
         return self
 
+    def another(self) -> Tab:
+        """A new tab of the same browser, without a past."""
+        return Tab(self.ask, self.answer).open()
+
     def tell(self, method: str, **params: object) -> dict[str, Any]:
         """The answer to a command."""
         self.count += 1
@@ -79,7 +83,7 @@ class Tab:
             self.rest += got
         first, _, self.rest = self.rest.partition(b"\0")
         said: dict[str, Any] = json.loads(first)
-        if "method" in said:
+        if "method" in said and said.get("sessionId") == self.session:
             self.events.append(said)
         return said
 

@@ -70,6 +70,13 @@ def trained(  # noqa: PLR0913 (each is what some test is about)
     )
 
 
+def limited(power_limit_w: float, batch_size: float = 128) -> Run:
+    """A training of vgg16 on hc2 whose card is held at a limit."""
+    run = trained(batch_size=batch_size, power_w=power_limit_w)
+    place = replace(run.setup.machine, gpu_power_limit_w=power_limit_w)
+    return replace(run, setup=replace(run.setup, machine=place))
+
+
 def _epoch(i: int, duration_s: float, energy_j: float) -> Window:
     return Window(
         name=f"epoch {i + 1}",

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from joulecast.api_report import report
 from joulecast.reporting.palette import DARK, LIGHT
 from tests.fakes.browser import browsing, installed
-from tests.fakes.report_runs import many, trained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,29 +32,28 @@ _CUT = """Array.from(document.querySelectorAll('svg.fig')).filter(s => s.clientW
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of many runs, with a name that tries to run."""
-    runs = [*many(), trained(named="<img src=x onerror=alert(1)>", power_w=900.0)]
-    return report(runs, tmp_path_factory.mktemp("report") / "report.html")
-
-
-@pytest.fixture
-def tab(tmp_path: Path) -> Iterator[Tab]:
-    """A tab of a browser without a past."""
-    with browsing(tmp_path) as opened:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """The first tab of a browser."""
+    with browsing(tmp_path_factory.mktemp("browser")) as opened:
         yield opened
 
 
-def test_it_says_nothing_asks_for_nothing_and_is_there_at_once(tab: Tab, page: Path) -> None:
+@pytest.fixture
+def tab(browser: Tab) -> Tab:
+    """A tab without a past."""
+    return browser.another()
+
+
+def test_it_says_nothing_asks_for_nothing_and_is_there_at_once(tab: Tab, full_page: Path) -> None:
     """No error, no request but its own file, first paint within a second."""
     tab.show(1600)
     paints_ms = []
     for _ in range(3):
-        tab.load(page)
+        tab.load(full_page)
         paints_ms.append(float(tab.value(_PAINT)))
     assert min(paints_ms) <= 1000
     assert {said["request"]["url"] for said in tab.of("Network.requestWillBeSent")} == {
-        page.as_uri()
+        full_page.as_uri()
     }
     assert tab.of("Runtime.consoleAPICalled") == []
     assert tab.of("Runtime.exceptionThrown") == []
@@ -64,10 +61,10 @@ def test_it_says_nothing_asks_for_nothing_and_is_there_at_once(tab: Tab, page: P
 
 
 @pytest.mark.parametrize("width", [390, 800, 1600])
-def test_nothing_is_cut_at_any_width(tab: Tab, page: Path, width: int) -> None:
+def test_nothing_is_cut_at_any_width(tab: Tab, full_page: Path, width: int) -> None:
     """No sideways scrolling, one of the two drawings, all its words within it."""
     tab.show(width)
-    tab.load(page)
+    tab.load(full_page)
     assert tab.value(_WIDER) <= 0
     shown = tab.value("Array.from(document.querySelectorAll('svg.fig')).map(s => s.clientWidth)")
     assert sum(w > 0 for w in shown) * 2 == len(shown)
@@ -76,11 +73,11 @@ def test_nothing_is_cut_at_any_width(tab: Tab, page: Path, width: int) -> None:
 
 @pytest.mark.parametrize(("scheme", "palette"), [("light", LIGHT), ("dark", DARK)])
 def test_page_and_figures_take_the_colours_that_the_reader_prefers(
-    tab: Tab, page: Path, scheme: str, palette: Palette
+    tab: Tab, full_page: Path, scheme: str, palette: Palette
 ) -> None:
     """Ground, ink, and the first bar of a figure."""
     tab.show(1600, scheme)
-    tab.load(page)
+    tab.load(full_page)
 
     def colour(selector: str, what: str) -> str:
         found = tab.value(f"getComputedStyle(document.querySelector('{selector}')).{what}")

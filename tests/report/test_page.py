@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,12 @@ import pytest
 
 from joulecast.api_report import report
 from joulecast.core.errors import BadInput, MissingExtra
+from joulecast.core.insight import Analysis, Selection
+from joulecast.reporting import headline, measured, together
 from joulecast.reporting.figures import all_plots
+from joulecast.reporting.material import gather
 from joulecast.reporting.palette import DARK, LIGHT, MARKS, NAMES
-from tests.fakes.report_runs import as_predicted, many, trained
+from tests.fakes.report_runs import as_predicted, burst, limited, trained
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,11 +71,26 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A page of many runs, one of them with a hostile name."""
-    runs = [*many(), trained(named="<script>alert('x')</script>&\"", power_w=3000.0, sample_s=1.0)]
-    path = report(runs, tmp_path_factory.mktemp("page") / "report.html")
-    return path.read_text(encoding="utf-8")
+def text(full_page: Path) -> str:
+    """The page of many runs, some of them with hostile names."""
+    return full_page.read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """A page of one run, its figures, and what was told on the way."""
+
+    page: Path
+    figures: Path
+    told: list[str]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """The page of one training."""
+    made = Small(tmp_path_factory.mktemp("small") / "r.html", tmp_path_factory.mktemp("figs"), [])
+    report([trained(epochs=2)], made.page, figures=made.figures, progress=made.told.append)
+    return made
 
 
 def test_the_markup_nests_and_every_id_is_there_once(text: str) -> None:
@@ -147,10 +166,12 @@ def test_an_empty_set_still_gives_a_page(tmp_path: Path) -> None:
 
 
 def test_predictions_alone_are_told_as_such(tmp_path: Path) -> None:
-    """The head says that nobody ran any of it; no figure calls itself measured."""
-    runs = [as_predicted(run) for run in many()]
+    """The head says that nobody ran any of it and that this proves nothing; nor do figures."""
+    runs = [as_predicted(run) for run in (trained(), trained(task="infer"), burst())]
     text = report(runs, tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Nobody ran any of this" in text
+    assert "predictions compared with themselves prove nothing" in text
+    assert "a prediction against itself proves nothing" in text
     assert '<span class="tag">predicted</span>' in text
     assert '<span class="tag">measured' not in text
 
@@ -161,22 +182,26 @@ def test_networks_can_be_predicted_beside(tmp_path: Path) -> None:
     assert "4 runs (4 predicted)" in path.read_text(encoding="utf-8")
 
 
-def test_figures_are_written_in_real_colours(tmp_path: Path) -> None:
+def test_figures_are_written_in_real_colours(small: Small) -> None:
     """SVG and PNG of each, without marks and variables."""
-    report([trained(epochs=2)], tmp_path / "r.html", figures=tmp_path / "figures")
-    names = {file.name for file in (tmp_path / "figures").iterdir()}
+    names = {file.name for file in small.figures.iterdir()}
     assert {"duration.svg", "duration.png", "epochs.svg", "epochs.png"} <= names
-    drawn = (tmp_path / "figures" / "duration.svg").read_text(encoding="utf-8")
+    drawn = (small.figures / "duration.svg").read_text(encoding="utf-8")
     assert LIGHT["c1"] in drawn
     assert not [m for m in MARKS.colours.values() if m in drawn]
-    assert (tmp_path / "figures" / "duration.png").read_bytes()[:4] == b"\x89PNG"
+    assert (small.figures / "duration.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_the_same_runs_give_the_same_page(tmp_path: Path) -> None:
+def test_the_same_runs_give_the_same_page(small: Small, tmp_path: Path) -> None:
     """Byte by byte: nothing in it depends on the clock or on chance."""
-    runs = many()[:6]
-    first = report(runs, tmp_path / "a.html").read_bytes()
-    assert first == report(runs, tmp_path / "b.html").read_bytes()
+    again = report([trained(epochs=2)], tmp_path / "b.html")
+    assert small.page.read_bytes() == again.read_bytes()
+
+
+def test_a_folder_is_no_page(tmp_path: Path) -> None:
+    """Said before any work is done, with what to name instead."""
+    with pytest.raises(BadInput, match=r"is a folder. Name a file in it, such as .*report\.html"):
+        report([trained()], tmp_path, progress=pytest.fail)
 
 
 def test_without_matplotlib_it_says_what_to_install(
@@ -206,9 +231,60 @@ def test_absurd_questions_are_refused(tmp_path: Path, given: dict[str, object]) 
     assert not (tmp_path / "r.html").exists()
 
 
-def test_progress_is_told(tmp_path: Path) -> None:
-    """Reading, predicting, drawing."""
-    told: list[str] = []
-    report([trained()], tmp_path / "r.html", progress=told.append)
-    assert told[:2] == ["read 1 run", "predicting 1 run"]
-    assert any(line.startswith("drawing") for line in told)
+def test_progress_is_told(small: Small) -> None:
+    """Reading, predicting, drawing, writing."""
+    assert small.told[:2] == ["read 1 run", "predicting 1 run"]
+    assert any(line.startswith("drawing") for line in small.told)
+    assert "writing duration" in small.told
+
+
+def test_an_in_sample_agreement_is_called_so_on_top() -> None:
+    """A run of a source that the predictor was fitted on: the number itself says in-sample."""
+    fitted = replace(trained(), source="zeus_nsdi23")
+    _, number, text = headline.three(gather([fitted], None))[2]
+    assert number.endswith("% in-sample")
+    assert "the predictor was fitted on their sources" in text
+
+
+def test_the_agreement_on_top_is_of_runs_that_the_predictor_never_saw() -> None:
+    """In-sample runs beside others are counted and left out of the number."""
+    fresh, fitted = trained(), replace(trained("lenet"), source="zeus_nsdi23")
+    told = gather([fresh, fitted], None)
+    assert [p.fitted for p in told.energies] == [False, True]
+    _, number, text = headline.three(told)[2]
+    assert number == headline.three(gather([fresh], None))[2][1]
+    assert text.endswith("1 in-sample run left out")
+    assert "Energy of 1 in-sample run (the predictor was fitted" in measured.section(told)
+
+
+def test_runs_without_a_duration_are_counted() -> None:
+    """The time on top says of how many runs it is not."""
+    run = trained()
+    silent = replace(run, measurement=replace(run.measurement, duration_s=None))
+    _, _, text = headline.three(gather([run, silent], None))[1]
+    assert text == "of 1 run one after the other; 1 run without a duration left out"
+
+
+def test_a_table_without_sensors_is_taken_at_its_word() -> None:
+    """A row that names no source is not said to have had a sensor."""
+    run = trained()
+    row = replace(run, measurement=replace(run.measurement, energy_source={}))
+    assert "names no sensor" in measured.section(gather([row], None))
+    assert "names no sensor" not in measured.section(gather([run], None))
+
+
+def test_a_machine_in_several_set_ups_says_so() -> None:
+    """Two runs at 200 W and one at 100 W: the commonest is shown, the other counted."""
+    runs = [limited(watts) for watts in (100.0, 200.0, 200.0)]
+    text = measured.section(gather(runs, None)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "RTX 3090 at 200 W" in text
+    assert "(commonest of 2 set-ups)" in text
+
+
+def test_seven_features_are_six_and_one_more() -> None:
+    """The seventh is counted; a fit that is worse than the mean is not called unknown."""
+    importances = {f"f{i}": 1 / 7 for i in range(7)}
+    chosen = Selection("group", "infer", "system", importances, 20.0, -0.4, 8, 2)
+    text = together.correlations(Analysis(10, 5, ("hc2",), {}, selections=(chosen,)))
+    assert "and 1 more<" in text
+    assert ">below 0<" in text

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulecast.reporting.points import middle, point_of, positive, usual_batch, widest
+from joulecast.reporting.points import in_widest, middle, point_of, positive, usual_batch, widest
+from joulecast.reporting.predictions import _in_parts
 from tests.fakes.report_runs import as_predicted, burst, trained
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from joulecast.core.records import Setup
+    from joulecast.reporting.predictions import Answer
 
 
 def test_energy_per_sample_is_energy_over_samples() -> None:
@@ -34,6 +43,9 @@ def test_a_request_of_a_server_is_its_sample() -> None:
     [
         ({"gpu": "nvml-counter", "cpu": "tdp-model"}, "measured"),
         ({"gpu": "tdp-model"}, "modelled"),
+        ({"gpu": "replay"}, "modelled"),
+        ({"gpu": "replay-model"}, "modelled"),
+        ({"gpu": "nvml-counter+tdp-model"}, "modelled"),
         ({}, "measured"),
         ({"gpu": "predicted"}, "predicted"),
     ],
@@ -91,6 +103,50 @@ def test_models_are_compared_at_the_commonest_batch_size() -> None:
         ("lenet", 128),
         ("resnet18", 8),
     ]
+
+
+def test_predictions_neither_outvote_nor_replace_what_was_run() -> None:
+    """Two predictions at 128 beside a run at 64: the run stays."""
+    runs = [trained(batch_size=64), as_predicted(trained()), as_predicted(trained("lenet"))]
+    kept = usual_batch([point_of(run) for run in runs])
+    assert [(p.batch_size, p.predicted) for p in kept] == [(64, False), (128, True), (128, True)]
+
+
+def test_runs_of_other_scopes_are_counted() -> None:
+    """One run that knows only the wall beside two that know the system."""
+    run = trained()
+    alone = replace(run, measurement=replace(run.measurement, energy_j={"wall": 5.0}))
+    chosen = in_widest([point_of(run), point_of(run), point_of(alone)])
+    assert (chosen.scope, len(chosen.points), chosen.left_out) == ("system", 2, 1)
+
+
+def test_a_burst_without_a_count_of_arrivals_keeps_the_rate_that_was_asked() -> None:
+    """NaN requests per second are none."""
+    run = burst(rate_rps=4.0)
+    figures = run.measurement.burst
+    assert figures is not None
+    odd = replace(figures, offered_rps=math.nan)
+    run = replace(run, measurement=replace(run.measurement, burst=odd))
+    assert point_of(run).rate_rps == 4.0
+
+
+def test_a_machine_has_the_name_that_the_analysis_gives_it() -> None:
+    """A table's own name of a device is the knee's and the advice's too."""
+    assert point_of(replace(trained(), hardware_id="lab-7")).machine == "lab-7"
+    assert point_of(trained()).machine == "hc2"
+
+
+def test_one_odd_setup_does_not_silence_its_neighbours() -> None:
+    """Of nine runs the one that cannot be predicted is left out."""
+    points = [point_of(trained(batch_size=b)) for b in range(1, 10)]
+
+    def answered(setups: Sequence[Setup], _level: float) -> Answer:
+        if any(s.workload.batch_size == 5 for s in setups):
+            raise ValueError
+        return tuple(np.ones(len(setups)) for _ in range(6)), set()
+
+    found = _in_parts(points, range(9), 0.9, answered)
+    assert sorted(found) == [0, 1, 2, 3, 5, 6, 7, 8]
 
 
 def test_the_middle_leaves_out_what_is_unknown() -> None:

@@ -5,13 +5,64 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from joulecast.reporting.canvas import WIDE_IN, Canvas, drawing
+from joulecast.reporting.canvas import NARROW_IN, WIDE_IN, Canvas, drawing
 from joulecast.reporting.palette import DARK, LIGHT, MARKS, NAMES, Palette
 from joulecast.reporting.svg import inline
 from joulecast.reporting.words import readable
+
+
+def test_numbers_in_names_stay_as_they_are() -> None:
+    """Coordinates are rounded, the name of a network is not."""
+    with drawing(MARKS):
+        canvas = Canvas(WIDE_IN, MARKS)
+        figure, _ = canvas.panels(["net-7.48452-e0.04949"], 2.0)
+        text = inline(figure, "f-", "x", "fig")
+    assert ">net-7.48452-e0.04949</text>" in text
+    assert not re.search(r'="[^"]*\d\.\d{4}', text)
+
+
+@pytest.mark.parametrize(
+    ("unit", "limits", "scale", "shown"),
+    [
+        ("Wh", (0.0, 8e5), "linear", "0.1 kWh"),
+        ("s", (0.0, 300.0), "linear", "2 min"),
+        ("s", (0.0, 8000.0), "linear", "0.5 h"),
+        ("J", (0.0, 0.5), "linear", "200 mJ"),
+        ("", (0.0, 5000.0), "linear", "2,000"),
+        ("", (0.03, 3.0), "log", "0.1"),
+    ],
+)
+def test_prefixes_are_for_units_that_take_them(
+    unit: str, limits: tuple[float, float], scale: str, shown: str
+) -> None:
+    """Never millis of kilowatt-hours, minutes or plain numbers."""
+    with drawing(MARKS):
+        canvas = Canvas(WIDE_IN, MARKS)
+        figure, (ax,) = canvas.panels([""], 2.0)
+        ax.set_xscale(scale)
+        ax.set_xlim(*limits)
+        canvas.units(ax.xaxis, unit, log=scale == "log")
+        figure.draw_without_rendering()
+    assert shown in [label.get_text() for label in ax.get_xticklabels()]
+
+
+@pytest.mark.parametrize("width_in", [WIDE_IN, NARROW_IN])
+@pytest.mark.parametrize("count", [1, 5, 8])
+@pytest.mark.parametrize("long", [3, 27, 80])
+def test_a_legend_fits_its_figure(width_in: float, count: int, long: int) -> None:
+    """However many names of whatever length: none is beyond the right edge, all are there."""
+    with drawing(MARKS):
+        canvas = Canvas(width_in, MARKS)
+        figure, _ = canvas.panels([""], 2.0)
+        names = [f"{i}{'n' * long}" for i in range(count)]
+        canvas.legend(figure, {name: canvas.dot("c1") for name in names})
+        figure.draw_without_rendering()
+        (legend,) = figure.legends
+        assert legend.get_window_extent().x1 <= figure.bbox.x1
+    assert len(legend.get_texts()) == count
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +132,7 @@ def test_a_name_is_one_line_of_signs_that_a_file_can_hold(text: str, most: int) 
     assert told.isprintable()
 
 
+@settings(max_examples=30)
 @given(
     st.floats(min_value=1e-9, max_value=1e9),
     st.floats(min_value=1.0, max_value=1e6),

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from joulecast.core.errors import MissingExtra
 from joulecast.core.units import S_PER_H, S_PER_MIN, format_si
-from joulecast.reporting.words import readable
+from joulecast.reporting.words import plain, readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 WIDE_IN, NARROW_IN = 8.4, 3.7
 """Inches of a figure on a desk and on a telephone."""
 _FONT = 9.0
-_LABELS = 16
-"""Points up to which each is named beside it."""
 
 
 _SHAPES = {
@@ -120,26 +116,38 @@ class Canvas:
         low, high = sorted(axis.get_view_interval())
         if log and low > 0 and high / low > 4:
             ticks = _decades(low, high, 5 if self.narrow else 6)
-            scale, told = 1.0, unit
+            scale, named = 1.0, unit
         else:
-            scale, told = _scale(unit, max(abs(low), abs(high)))
+            scale, named = _scale(unit, max(abs(low), abs(high)))
             locator = MaxNLocator(4 if self.narrow else 5, steps=[1, 2, 2.5, 5, 10])
             some = locator.tick_values(low / scale, high / scale)
             ticks = [float(t) * scale for t in some]
         axis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
         axis.set_minor_formatter(NullFormatter())
-        axis.set_major_formatter(FuncFormatter(lambda v, _: format_si(v / scale, told)))
+        prefixed = named and scale == 1.0  # 200 mJ, but 0.2 kWh, 0.5 min and 0.1 per second
+
+        def told(value: float, _: int) -> str:
+            number = value / scale
+            return format_si(number, named) if prefixed else f"{plain(number)} {named}".rstrip()
+
+        axis.set_major_formatter(FuncFormatter(told))
 
     def legend(self, figure: Figure, entries: Mapping[str, Any]) -> None:
-        """A line of entries above the panels."""
+        """Entries above the panels, row by row, in as many columns as their names allow."""
         if not entries:
             return
-        names = [readable(name, 30) for name in entries]
+        names = [readable(name, 36 if self.narrow else 60) for name in entries]
+        each_in = 0.48 + 0.067 * max(map(len, names))
+        columns = max(1, min(len(names), 5, int(self.width_in / each_in)))
+        rows = -(-len(names) // columns)
+        figure.set_figheight(figure.get_figheight() + 0.17 * (rows - 1))
+        order = [i for k in range(columns) for i in range(k, len(names), columns)]
+        some = list(entries.values())
         figure.legend(
-            list(entries.values()),
-            [f"\u200a{n}" if n.startswith("_") else n for n in names],
+            [some[i] for i in order],
+            [f"\u200a{n}" if n.startswith("_") else n for n in (names[i] for i in order)],
             loc="outside upper left",
-            ncols=min(len(entries), 2 if self.narrow else 4),
+            ncols=columns,
         )
 
     def patch(self, colour: str, *, hatched: bool = False) -> Any:  # noqa: ANN401
@@ -167,47 +175,6 @@ class Canvas:
             "linewidth": 0.8,
         }
 
-    def name_points(
-        self,
-        ax: Axes,
-        named: Sequence[tuple[float, float, str]],
-        others: Sequence[tuple[float, float]] = (),
-    ) -> None:
-        """Names beside points of an axis, where they hide neither each other nor a point.
-
-        Parameters
-        ----------
-        named : x, y and name. others : further points that no name may hide.
-        """
-        if not named or len(named) > (_LABELS // 2 if self.narrow else _LABELS):
-            return
-        ax.figure.draw_without_rendering()  # type: ignore[union-attr]
-        spots = [tuple(ax.transData.transform((x, y))) for x, y, _ in named]
-        scale = ax.figure.dpi / 72
-        dots = spots + [tuple(ax.transData.transform(other)) for other in others]
-        taken = [_around(x, y, 4 * scale) for x, y in dots]
-        frame = ax.bbox.extents
-        for (x, y), (at_x, at_y, text) in zip(spots, named, strict=True):
-            short = readable(text, 18)
-            wide, tall = 0.62 * 8 * len(short) * scale, 10 * scale
-            for dx, dy, ha in _places(scale):
-                left = x + dx - (wide if ha == "right" else wide / 2 if ha == "center" else 0)
-                box = (left, y + dy - tall / 2, left + wide, y + dy + tall / 2)
-                inside = box[0] >= frame[0] and box[2] <= frame[2] and box[3] <= frame[3] + tall
-                if inside and box[1] >= frame[1] and not any(_meet(box, b) for b in taken):
-                    taken.append(box)
-                    look: dict[str, Any] = {"ha": ha, "va": "center_baseline", "size": 8}
-                    offset = (dx / scale, dy / scale)
-                    ax.annotate(
-                        short,
-                        (at_x, at_y),
-                        offset,
-                        textcoords="offset points",
-                        color=self.palette["muted"],
-                        **look,
-                    )
-                    break
-
 
 def _scale(unit: str, most: float) -> tuple[float, str]:
     """By what to divide, and the name of the outcome; seconds and joules as a person would."""
@@ -231,40 +198,9 @@ def _decades(low: float, high: float, most: int) -> list[float]:
     return ticks[:: -(-len(ticks) // most)]
 
 
-def _places(scale: float) -> tuple[tuple[float, float, str], ...]:
-    """Where a name may stand beside its point: dx, dy in pixels, side."""
-    near, up = 7 * scale, 10 * scale
-    return (
-        (near, 0, "left"),
-        (-near, 0, "right"),
-        (0, up, "center"),
-        (0, -up, "center"),
-        (near, up * 0.8, "left"),
-        (near, -up * 0.8, "left"),
-        (-near, up * 0.8, "right"),
-        (-near, -up * 0.8, "right"),
-    )
-
-
-def _around(x: float, y: float, half: float) -> tuple[float, float, float, float]:
-    return x - half, y - half, x + half, y + half
-
-
-def _meet(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
 @contextmanager
 def drawing(palette: Palette) -> Iterator[None]:
-    """The look of all figures, while it lasts.
-
-    Raises
-    ------
-    MissingExtra
-        Without matplotlib.
-    """
-    if find_spec("matplotlib") is None:
-        raise MissingExtra("matplotlib", "plot", "drawing figures")
+    """The look of all figures, while it lasts."""
     import warnings
 
     import matplotlib as mpl

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from joulecast.reporting.pairs import Pair, energy_pairs, time_pairs
 from joulecast.reporting.points import Point, point_of
 from joulecast.reporting.predictions import predictions_of
 from joulecast.reporting.words import counted
@@ -38,10 +39,13 @@ class Material:
     Attributes
     ----------
     points : of all runs. predictions : by index of the point.
+    energies, times : of the runs that were predicted as well, per sample.
     """
 
     points: tuple[Point, ...]
     predictions: Mapping[int, Prediction] = field(default_factory=dict)
+    energies: tuple[Pair, ...] = ()
+    times: tuple[Pair, ...] = ()
     analysis: Analysis | None = None
     life: LifeCycle = LifeCycle()
     level: float = 0.9
@@ -80,4 +84,13 @@ def gather(
         progress(f"predicting {counted(len(points), 'run')}")
     found, doubts = predictions_of(points, level)
     said = (*notices, *(analysis.notices if analysis else ()), *doubts)
-    return Material(points, found, analysis, life or LifeCycle(), level, tuple(dict.fromkeys(said)))
+    return Material(
+        points=points,
+        predictions=found,
+        energies=energy_pairs(points, found),
+        times=time_pairs(points, found),
+        analysis=analysis,
+        life=life or LifeCycle(),
+        level=level,
+        notices=tuple(dict.fromkeys(said)),
+    )

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from joulecast.answering import hardware_line
 from joulecast.core.records import SEEN_ENOUGH
-from joulecast.reporting import headline, html
+from joulecast.reporting import headline, html, pairs
 from joulecast.reporting.figures import Table, table
-from joulecast.reporting.figures.agreement import covered, energies, fitted_said, off_by, times
 from joulecast.reporting.points import PARTS, SCOPES, by, positive
 from joulecast.reporting.words import (
     NONE,
@@ -26,16 +25,17 @@ from joulecast.reporting.words import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from joulecast.core.records import MeterReport
+    from joulecast.core.records import Machine, MeterReport
     from joulecast.reporting.material import Material
     from joulecast.reporting.points import Point
 
 _WORDS = {
     "measured": "a sensor stands behind it",
-    "modelled": "computed from load, time or a data sheet: no sensor",
+    "modelled": "computed or replayed: no sensor here and now",
     "predicted": "nobody ran it: joulecast's own answer",
     "": "no energy known, only time",
 }
+_AT_ITS_WORD = "the table says so and names no sensor"
 
 
 def section(material: Material) -> str:
@@ -77,7 +77,7 @@ def _summary(material: Material) -> str:
         )
     cut = sum(p.run.status != "complete" for p in points)
     if cut:
-        said.append(f"{counted(cut, 'run')} did not end by itself: its record holds what was seen")
+        said.append(f"{counted(cut, 'run')} cut short: the record holds what was seen until then")
     return ". ".join(said) + "."
 
 
@@ -86,7 +86,7 @@ def _machines(material: Material) -> Table:
     groups = by(material.points, "machine")
     for name in material.machines:
         group = groups[(name,)]
-        machine = group[0].run.setup.machine
+        machine, others = _usual_machine(group)
         tdp = [
             f"{kind} {watts(d.tdp_w * max(n, 1))}"
             for kind, d, n in (
@@ -96,9 +96,18 @@ def _machines(material: Material) -> Table:
             if d is not None and positive(d.tdp_w)
         ]
         line = hardware_line(machine).partition(": ")[2] if machine.accelerator else "not known"
+        line += f" (commonest of {others + 1} set-ups)" if others else ""
         idle = next((p.run.measurement.idle_w for p in group if p.run.measurement.idle_w), {})
         rows.append((name, line, ", ".join(tdp) or NONE, _idle(dict(idle)), f"{len(group):,}"))
     return table(("machine", "parts", "TDP", "idle", "runs"), rows)
+
+
+def _usual_machine(points: Sequence[Point]) -> tuple[Machine, int]:
+    """The commonest set-up of a machine (number of devices, power limit), and how many others."""
+    machines = [p.run.setup.machine for p in points]
+    key = [(m.n_gpus, m.n_cpus, m.gpu_power_limit_w) for m in machines]
+    count = Counter(key)
+    return machines[key.index(count.most_common(1)[0][0])], len(count) - 1
 
 
 def _idle(idle_w: dict[str, float]) -> str:
@@ -119,9 +128,10 @@ def _sources(points: Sequence[Point]) -> Table:
                 if s in p.energy_j and (s != "system" or not any(q in sources for q in PARTS))
             )
         how = listed([name for name, _ in count.most_common()], 4) or NONE
-        rows.append(
-            (str(machine), str(basis) or "time only", f"{len(group):,}", how, _WORDS[str(basis)])
-        )
+        means = _WORDS[str(basis)]
+        if basis == "measured" and not any(p.run.measurement.energy_source for p in group):
+            means = _AT_ITS_WORD
+        rows.append((str(machine), str(basis) or "time only", f"{len(group):,}", how, means))
     return table(("machine", "energy is", "runs", "scopes and sources", "what that means"), rows)
 
 
@@ -156,20 +166,17 @@ def _sure(material: Material) -> str:
     """What stands behind the energies, and how predictions compare with them."""
     count = Counter(p.basis for p in material.points)
     said = [f"{n:,} {basis or 'without energy'}" for basis, n in count.most_common()]
-    parts = [f"Of {counted(len(material.points), 'run')}, by their energy: {', '.join(said)}"]
-    for name, pairs in (("energy", energies(material)), ("time", times(material))):
-        if pairs:
-            parts.append(
-                f"The {name} of {covered(pairs):,} of {len(pairs):,} runs lies inside the "
-                f"{percent(material.level)} interval that the predictor gives before any "
-                f"calibration; the median miss is {percent(off_by(pairs))}"
-            )
-    if doubt := fitted_said(material):
-        parts.append(doubt)
-    if len(parts) == 1:
+    parts = [f"Of {counted(len(material.points), 'run')}, by their energy: {', '.join(said)}."]
+    if material.energies or material.times:
+        parts += [
+            pairs.told("energy", material.energies, material.level),
+            pairs.told("time", material.times, material.level),
+            pairs.uncompared(material.points),
+        ]
+    else:
         _, number, text = headline.three(material)[2]
-        parts.append(f"{number} {text}" if number != NONE else text.capitalize())
-    return ". ".join(parts) + "."
+        parts.append(f"{text[0].upper()}{text[1:]}." if number == NONE else f"{number}: {text}.")
+    return " ".join(part for part in parts if part)
 
 
 def _runs(points: Sequence[Point]) -> Table:
@@ -184,12 +191,12 @@ def _runs(points: Sequence[Point]) -> Table:
         "energy",
         "power",
     )
-    return table((*head, "energy is", "started"), [row for p in points for row in _row(p)])
+    return table((*head, "energy is", "started"), points, _row)
 
 
-def _row(p: Point) -> Iterator[tuple[str, ...]]:
+def _row(p: Point) -> tuple[str, ...]:
     scope = next((s for s in SCOPES if s in p.energy_j), "")
-    yield (
+    return (
         readable(p.model, 40),
         readable(p.machine, 30),
         p.task,

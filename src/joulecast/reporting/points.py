@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from operator import attrgetter
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from joulecast.core.records import is_measured
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from joulecast.core.records import Run
     from joulecast.core.serving import BurstFigures
@@ -20,6 +21,7 @@ PARTS = ("gpu", "cpu", "dram")
 SCOPES = ("system", "wall", "gpu", "cpu", "dram")
 """The widest first."""
 _MOST = 1e30
+Grouped = TypeVar("Grouped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,12 @@ class Point:
 
     Attributes
     ----------
-    basis : where the energy of what computes comes from: measured, modelled or predicted;
-        ``""`` without energy.
+    basis : where the energy of what computes comes from: measured, modelled (or replayed: no
+        sensor here and now) or predicted; ``""`` without energy.
     energy_j, power_w : by scope, what the record has and is finite.
     sample_s : seconds per sample (per request of a server). macs_param : MACs per parameter.
+    setting : what tells runs of one network on one machine apart beside the batch size: precision,
+        power limit, data, ...; never pooled in a curve.
     """
 
     run: Run
@@ -48,6 +52,7 @@ class Point:
     util_frac: float | None = None
     mem_used_bytes: float | None = None
     macs_param: float | None = None
+    setting: tuple[str, ...] = ()
 
     @property
     def predicted(self) -> bool:
@@ -63,8 +68,8 @@ class Point:
     def rate_rps(self) -> float | None:
         """Requests per second, as sent where that is known."""
         serving = self.run.setup.workload.serving
-        known = self.burst.offered_rps if self.burst else serving.rate_rps if serving else None
-        return positive(known)
+        sent = positive(self.burst.offered_rps) if self.burst else None
+        return sent or (positive(serving.rate_rps) if serving else None)
 
     @property
     def output_tokens(self) -> float | None:
@@ -115,7 +120,7 @@ def point_of(run: Run) -> Point:
     return Point(
         run=run,
         model=a.name or run.model_group or "unknown",
-        machine=run.setup.machine.id or run.hardware_id or "unknown",
+        machine=run.hardware_id or run.setup.machine.id or "unknown",  # as the analysis has it
         task=w.task,
         basis=_basis(run, energy_j),
         batch_size=w.batch_size if math.isfinite(w.batch_size) else 0.0,
@@ -127,6 +132,23 @@ def point_of(run: Run) -> Point:
         util_frac=_share(m.gpu_util_frac),
         mem_used_bytes=positive(m.gpu_mem_used_bytes),
         macs_param=macs / params if macs and params else None,
+        setting=_setting(run),
+    )
+
+
+def _setting(run: Run) -> tuple[str, ...]:
+    w, machine = run.setup.workload, run.setup.machine
+    limit_w = machine.gpu_power_limit_w
+    return (
+        w.precision,
+        w.framework,
+        w.dataset,
+        w.optimiser if w.task == "train" else "",
+        run.where.get("variant", ""),
+        "x".join(map(str, w.input_shape or ())),
+        f"{w.seq_len} tokens" if w.seq_len else "",
+        f"{limit_w:.0f} W" if limit_w else "",
+        f"{machine.n_gpus} GPUs" if machine.n_gpus > 1 else "",
     )
 
 
@@ -136,27 +158,55 @@ def widest(points: Iterable[Point]) -> str:
     return max(SCOPES, key=lambda s: counts[s]) if counts else ""
 
 
-def by(points: Iterable[Point], *names: str) -> dict[tuple[Hashable, ...], list[Point]]:
+def by(points: Iterable[Grouped], *names: str) -> dict[tuple[Hashable, ...], list[Grouped]]:
     """Points grouped by these attributes, in the order in which the groups come."""
-    groups: dict[tuple[Hashable, ...], list[Point]] = {}
+    groups: dict[tuple[Hashable, ...], list[Grouped]] = {}
+    look = attrgetter(*names)
     for p in points:
-        groups.setdefault(tuple(getattr(p, name) for name in names), []).append(p)
+        key = look(p)
+        groups.setdefault(key if len(names) > 1 else (key,), []).append(p)
     return groups
 
 
 def usual_batch(points: Sequence[Point]) -> list[Point]:
-    """Per model only the points at the commonest batch size; a model without it keeps its own."""
+    """Per model only the points at the commonest batch size; a model without it keeps its own.
+
+    What is predicted neither outvotes nor replaces what was run.
+    """
     if not points:
         return []
-    usual = Counter(p.batch_size for p in points).most_common(1)[0][0]
+    usual = _commonest(measured_first(points))
     kept: list[Point] = []
-    for group in by(points, "model").values():
+    for group in by(points, "model", "predicted").values():
         own = [p for p in group if p.batch_size == usual]
         if not own:
-            theirs = Counter(p.batch_size for p in group).most_common(1)[0][0]
+            theirs = _commonest(group)
             own = [p for p in group if p.batch_size == theirs]
         kept += own
     return kept
+
+
+def _commonest(points: Sequence[Point]) -> float:
+    return Counter(p.batch_size for p in points).most_common(1)[0][0]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Points that know an amount in one scope, and how many know energy only in others."""
+
+    scope: str
+    points: list[Point]
+    left_out: int
+
+
+def in_widest(
+    points: Iterable[Point], amount: Callable[[Point, str], float | None] = Point.per_sample_j
+) -> Chosen:
+    """Those of `points` that know `amount` in the scope that most of them know."""
+    known = [p for p in points if p.energy_j]
+    scope = widest(known)
+    kept = [p for p in known if amount(p, scope)]
+    return Chosen(scope, kept, len(known) - len(kept))
 
 
 def middle(values: Iterable[float | None]) -> float | None:
@@ -189,5 +239,4 @@ def _basis(run: Run, energy_j: Mapping[str, float]) -> str:
     if not scope:
         return ""
     source = sources.get(scope, "")  # a table's row is taken at its word
-    sensed = not source or is_measured(source) or source.startswith("replay")
-    return "measured" if sensed else "modelled"
+    return "measured" if not source or is_measured(source) else "modelled"

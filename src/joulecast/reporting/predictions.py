@@ -53,12 +53,11 @@ def predictions_of(
     """Predictions by index of the point, at `level`, and what could not be predicted."""
     runs = [i for i, p in enumerate(points) if p.task != "serve" and _answerable(p)]
     served = [i for i, p in enumerate(points) if p.task == "serve" and _servable(p)]
-    found, failed = _in_parts(points, runs, level, _runs_answered)
-    extra, refused = _in_parts(points, served, level, _bursts_answered)
-    found |= extra
-    silent = len(points) - len(runs) - len(served) + failed + refused
-    said = f"no prediction for {counted(silent, 'run')}: network, machine or samples not known"
-    return found, (said,) * bool(silent)
+    found = _in_parts(points, runs, level, _runs_answered)
+    found |= _in_parts(points, served, level, _bursts_answered)
+    silent = len(points) - len(found)
+    said = f"no prediction for {counted(silent, 'run')}: network, machine, samples or requests "
+    return found, (f"{said}not known",) * bool(silent)
 
 
 def scope_of(point: Point) -> Scope | None:
@@ -86,27 +85,25 @@ def _asked(point: Point) -> Setup:
 
 def _in_parts(
     points: Sequence[Point], chosen: Sequence[int], level: float, answered: Answered
-) -> tuple[dict[int, Prediction], int]:
-    """Predictions of the chosen points, and how many failed."""
+) -> dict[int, Prediction]:
+    """Predictions of those of the chosen points that can be predicted."""
     found: dict[int, Prediction] = {}
-    failed = 0
-    for at in range(0, len(chosen), _CHUNK):
-        part = chosen[at : at + _CHUNK]
+    parts = [chosen[at : at + _CHUNK] for at in range(0, len(chosen), _CHUNK)]
+    while parts:
+        part = parts.pop()
         got = _tried(points, part, level, answered)
-        if got is None:  # one odd setup must not silence its neighbours
-            ones = [_tried(points, [i], level, answered) for i in part]
-            failed += sum(one is None for one in ones)
-            got = {i: p for one in ones if one for i, p in one.items()}
-        found |= got
-    return found, failed
+        if got is not None:
+            found |= got
+        elif len(part) > 1:  # one odd setup must not silence its neighbours
+            half = len(part) // 2
+            parts += [part[:half], part[half:]]
+    return found
 
 
 def _tried(
     points: Sequence[Point], chosen: Sequence[int], level: float, answered: Answered
 ) -> dict[int, Prediction] | None:
     setups = [_asked(points[i]) for i in chosen]
-    if not setups:
-        return {}
     try:
         columns, sources = answered(setups, level)
     except (JoulecastError, ValueError, ArithmeticError, LookupError):  # records may hold anything

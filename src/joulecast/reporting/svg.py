@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _DROPPED = re.compile(
     r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", re.DOTALL
 )
-_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_TAG, _NUMBER = re.compile(r"<[^>]*>"), re.compile(r"-?\d+\.\d{3,}")
 PNG_DPI = 200
 
 
@@ -34,14 +34,7 @@ def inline(figure: Figure, prefix: str, alt: str, classes: str) -> str:
     box = re.search(r'viewBox="([^"]+)"', text)
     body = text[text.index(">") + 1 :]
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', body))
-    body = re.sub(r' id="([^"]*)"', lambda m: f' id="{prefix}{m[1]}"' if m[1] in used else "", body)
-    body = re.sub(r'(?:xlink:)?href="#', f'href="#{prefix}', body)
-    body = body.replace("url(#", f"url(#{prefix}")
-    body = _NUMBER.sub(lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), body)
-    for name in NAMES:
-        body = body.replace(MARKS[name], f"var(--{name})")
-    body = re.sub(r"(font: [^;\"]*px) [^;\"]*", r"\1 var(--sans)", body)
-    body = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", body)
+    body = _TAG.sub(lambda m: _own(m[0], prefix, used), body)  # words stay as they are
     body = re.sub(r">\s+<", "><", body)
     view = box[1] if box else "0 0 100 100"
     width = float(view.split()[2])
@@ -49,6 +42,18 @@ def inline(figure: Figure, prefix: str, alt: str, classes: str) -> str:
         f'<svg class="{classes}" viewBox="{view}" style="max-width:{width * 1.42:.0f}px" '
         f'role="img" aria-label="{escape(alt)}">{body}'
     )
+
+
+def _own(tag: str, prefix: str, used: set[str]) -> str:
+    """A tag with ids under the prefix, short numbers, variables for colours, the page's type."""
+    tag = re.sub(r' id="([^"]*)"', lambda m: f' id="{prefix}{m[1]}"' if m[1] in used else "", tag)
+    tag = re.sub(r'(?:xlink:)?href="#', f'href="#{prefix}', tag)
+    tag = tag.replace("url(#", f"url(#{prefix}")
+    tag = _NUMBER.sub(lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), tag)
+    for name in NAMES:
+        tag = tag.replace(MARKS[name], f"var(--{name})")
+    tag = re.sub(r"(font: [^;\"]*px) [^;\"]*", r"\1 var(--sans)", tag)
+    return re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", tag)
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:

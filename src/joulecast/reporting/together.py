@@ -150,7 +150,7 @@ def _selections(analysis: Analysis) -> str:
             f"{s.task}, {s.target}",
             s.split,
             NONE if s.mdape is None else f"{s.mdape:.0f} %",
-            plain(s.r2, 2) if s.r2 is not None and s.r2 > 0 else NONE,
+            "below 0" if s.r2 is not None and s.r2 < 0 else plain(s.r2, 2),
             f"{s.n_train:,} / {s.n_test:,}",
             _features(s),
         )
@@ -171,4 +171,4 @@ def _features(s: Selection) -> str:
     top = list(s.importances.items())[:_MOST_FEATURES]
     more = len(s.importances) - len(top)
     text = ", ".join(f"{name} {percent(share)}" for name, share in top)
-    return text + (f" and {counted(more, 'more')}"[:-1] if more > 0 else "")
+    return text + (f" and {more:,} more" if more > 0 else "")

@@ -40,24 +40,34 @@ def watts(value: float | None) -> str:
 def percent(frac: float | None, digits: int = 0) -> str:
     """A share.
 
-    >>> percent(0.123)
-    '12 %'
+    >>> percent(0.123), percent(0.9996)
+    ('12 %', '99.9 %')
     """
-    return NONE if frac is None else f"{100 * frac:.{digits}f} %"
+    if frac is None:
+        return NONE
+    if 0.995 <= frac < 1:
+        return f"{100 * min(frac, 0.999):.1f} %"  # never all of it
+    return f"{100 * frac:.{digits}f} %"
 
 
 def gigabytes(value: float | None) -> str:
-    """Bytes in GB of 1e9."""
-    return NONE if value is None else f"{value / 1e9:.2g} GB"
+    """Bytes in GB of 1e9.
+
+    >>> gigabytes(1.26e9), gigabytes(141e9)
+    ('1.3 GB', '141 GB')
+    """
+    return NONE if value is None else f"{plain(value / 1e9, 2)} GB"
 
 
 def plain(value: float | None, digits: int = 3) -> str:
     """A number without a unit.
 
-    >>> plain(0.1234), plain(1024.0)
-    ('0.123', '1,024')
+    >>> plain(0.1234), plain(1024.0), plain(123.0, 2)
+    ('0.123', '1,024', '123')
     """
-    return NONE if value is None else f"{value:,.{digits}g}" if value < 1e3 else f"{value:,.0f}"
+    if value is None:
+        return NONE
+    return f"{value:,.0f}" if abs(value) >= 10**digits - 0.5 else f"{value:.{digits}g}"
 
 
 def counted(count: int, word: str) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from joulecast.core.catalog import names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from matplotlib.figure import Figure
 
@@ -77,7 +77,11 @@ def all_plots() -> dict[str, Plot]:
 MOST_ROWS = 60
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """The first rows, and how many there are more."""
-    kept = tuple(tuple(row) for row in rows[:MOST_ROWS])
-    return Table(tuple(head), kept, max(len(rows) - MOST_ROWS, 0))
+def table(
+    head: Sequence[str],
+    entries: Sequence[Any],
+    told: Callable[[Any], tuple[str, ...]] = tuple,
+) -> Table:
+    """The first entries, each as the row that `told` makes of it, and how many there are more."""
+    kept = tuple(told(entry) for entry in entries[:MOST_ROWS])
+    return Table(tuple(head), kept, max(len(entries) - MOST_ROWS, 0))

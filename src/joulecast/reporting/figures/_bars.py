@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from joulecast.reporting.points import Point, by, middle
-from joulecast.reporting.words import counted, readable
+from joulecast.reporting.words import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
     from joulecast.reporting.canvas import Canvas
 
 MOST_MACHINES = 4
-MOST_BARS, MOST_BARS_NARROW = 20, 14
+MOST_BARS = 16
+"""Of a panel, on a desk and on a telephone: the caption counts the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,14 @@ def ran_first(bars: Sequence[Bar]) -> list[Bar]:
     return [bar for bar in bars if not bar.predicted] or list(bars)
 
 
-def shown(bars: Sequence[Bar], canvas: Canvas) -> list[Bar]:
-    """The largest bars that a panel has room for."""
-    return list(bars[: MOST_BARS_NARROW if canvas.narrow else MOST_BARS])
+def shown(bars: Sequence[Bar]) -> list[Bar]:
+    """The largest bars: those that a panel has room for."""
+    return list(bars[:MOST_BARS])
+
+
+def hidden(panels: Iterable[Sequence[Bar]]) -> tuple[int, str]:
+    """How many bars of drawn panels found no room, and what they are."""
+    return sum(max(len(bars) - MOST_BARS, 0) for bars in panels), "smaller bar"
 
 
 def height_in(bars: Sequence[Bar], *, per_bar: float) -> float:
@@ -100,7 +105,8 @@ def draw_bars(
             ax.barh(place, amount, thick * 0.94, left=left[i], **fill)
             if stacked:
                 left[i] += amount
-    length = canvas.name_length
+    alone = len(ax.figure.axes) == 1 and not canvas.narrow
+    length = canvas.name_length + 16 * alone
     ax.set_yticks(range(len(bars)), [readable(bar.model, length) for bar in bars])
     ax.set_ylim(max(len(bars), room) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
@@ -118,26 +124,3 @@ def entries(canvas: Canvas, colours: Mapping[str, str], bars: Sequence[Bar]) -> 
     elif bars and bars[0].predicted:
         found = {f"{n}, predicted": canvas.patch(colours[n], hatched=True) for n in found}
     return found
-
-
-def basis_of(points: Sequence[Point], *, timed: bool = False) -> str:
-    """Where the figures of `points` come from, in words.
-
-    Parameters
-    ----------
-    timed : they are of time, which a clock stands behind, not of energy.
-    """
-    bases = ["measured" if timed and not p.predicted else p.basis for p in points]
-    count = Counter(basis for basis in bases if basis)
-    return " and ".join(name for name, _ in count.most_common())
-
-
-def rest_said(machines: Sequence[str], bars: Mapping[str, Sequence[Bar]]) -> str:
-    """A sentence about machines and models that found no room."""
-    parts = []
-    if len(machines) > MOST_MACHINES:
-        parts.append(f"{counted(len(machines) - MOST_MACHINES, 'more machine')}")
-    hidden = sum(max(len(b) - MOST_BARS, 0) for b in bars.values())
-    if hidden:
-        parts.append(f"{counted(hidden, 'smaller bar')}")
-    return f" Not drawn: {' and '.join(parts)}." if parts else ""

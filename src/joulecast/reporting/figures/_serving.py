@@ -6,31 +6,30 @@ from typing import TYPE_CHECKING, Any
 
 from joulecast.reporting.canvas import at_least_visible
 from joulecast.reporting.figures import Drawn, table
-from joulecast.reporting.figures._bars import basis_of
-from joulecast.reporting.points import by, middle, widest
-from joulecast.reporting.words import counted, joules, percent, plain, readable
+from joulecast.reporting.figures._curves import curves_of, names_of
+from joulecast.reporting.figures._said import basis_of, left_out, not_drawn
+from joulecast.reporting.points import Point, in_widest, middle
+from joulecast.reporting.words import counted, joules, percent, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
     from joulecast.reporting.canvas import Canvas
+    from joulecast.reporting.figures._curves import Curve
     from joulecast.reporting.material import Material
-    from joulecast.reporting.points import Point
+    from joulecast.reporting.points import Chosen
 
     Amount = Callable[[Point, str], float | None]
-    Curves = dict[tuple[Any, ...], dict[float, float]]
 
 _MOST = 8
 _MARKERS = "osD^vPX*"
 
 
-def points_of(material: Material, amount: Amount) -> list[Point]:
-    """Bursts with a rate whose amount is known."""
-    known = [p for p in material.of("serve") if p.rate_rps and p.energy_j]
-    scope = widest(known)
-    return [p for p in known if amount(p, scope)]
+def bursts(material: Material, amount: Amount = Point.per_sample_j) -> Chosen:
+    """Bursts with a rate whose amount is known, in one scope."""
+    return in_widest((p for p in material.of("serve") if p.rate_rps), amount)
 
 
 def rates(material: Material, canvas: Canvas, amount: Amount, per: str) -> Drawn:
@@ -40,83 +39,54 @@ def rates(material: Material, canvas: Canvas, amount: Amount, per: str) -> Drawn
     ----------
     amount : joules of a point in a scope. per : of what, in words.
     """
-    points = points_of(material, amount)
-    scope = widest(points)
-    curves = _curves(points, amount, scope)
-    kept = dict(list(curves.items())[:_MOST])
+    chosen = bursts(material, amount)
+    curves = curves_of(chosen.points, "rate_rps")
+    joules_at = [
+        {r: v for r, some in c.at.items() if (v := middle(amount(p, chosen.scope) for p in some))}
+        for c in curves
+    ]
+    kept = list(zip(names_of(curves[:_MOST]), curves, joules_at, strict=False))
     figure, (ax,) = canvas.panels([""], 3.1, columns=1)
-    legend = _lines(ax, canvas, kept)
+    canvas.legend(figure, _draw(ax, canvas, kept))
+    ax.set_ylabel(f"{chosen.scope} energy per {per}")
+    rows = [
+        (name, plain(rate), joules(value), "predicted" if curve.predicted else "run")
+        for name, curve, spots in zip(names_of(curves), curves, joules_at, strict=True)
+        for rate, value in spots.items()
+    ]
+    head = ("server", "requests per second", f"{chosen.scope} energy per {per}", "basis")
+    alt = f"Lines of {counted(len(kept), 'server')}: requests per second across, energy upwards"
+    caption = f"Energy ({chosen.scope}) per {per} against the rate of requests. "
+    caption += " ".join(_said(name, spots) for name, _, spots in kept[:3])
+    caption += left_out(chosen) + not_drawn((len(curves) - len(kept), "more server"))
+    return Drawn(figure, caption, alt, table(head, rows), basis_of(chosen.points))
+
+
+def _draw(
+    ax: Axes, canvas: Canvas, kept: Sequence[tuple[str, Curve, Mapping[float, float]]]
+) -> dict[str, Any]:
+    """Draws a line per server, hollow and dashed where predicted; their entries in the legend."""
+    legend: dict[str, Any] = {}
+    for i, (name, curve, spots) in enumerate(kept):
+        colour = canvas.palette.series(i)
+        face = canvas.palette["paper"] if curve.predicted else colour
+        look: dict[str, Any] = {"marker": _MARKERS[i], "color": colour, "mfc": face}
+        (legend[name],) = ax.plot(list(spots), list(spots.values()), curve.style, **look)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    at_least_visible(ax.set_xlim, [r for c in kept.values() for r in c])
-    at_least_visible(ax.set_ylim, [v for c in kept.values() for v in c.values()])
+    at_least_visible(ax.set_xlim, [rate for *_, spots in kept for rate in spots])
+    at_least_visible(ax.set_ylim, [value for *_, spots in kept for value in spots.values()])
     canvas.units(ax.xaxis, "", log=True)
     canvas.units(ax.yaxis, "J", log=True)
     ax.set_xlabel("requests per second")
-    ax.set_ylabel(f"{scope} energy per {per}")
-    canvas.legend(figure, legend)
-    rows = [
-        (_name(key, curves), plain(rate), joules(value), "predicted" if key[2] else "run")
-        for key, curve in curves.items()
-        for rate, value in curve.items()
-    ]
-    head = ("server", "requests per second", f"{scope} energy per {per}", "basis")
-    hidden = len(curves) - len(kept)
-    rest = f" Not drawn: {counted(hidden, 'more server')}." if hidden else ""
-    alt = f"Lines of {counted(len(kept), 'server')}: requests per second across, energy upwards"
-    caption = _caption(curves, per, scope) + rest
-    return Drawn(figure, caption, alt, table(head, rows), basis_of(points))
-
-
-def _lines(ax: Axes, canvas: Canvas, curves: Curves) -> dict[str, Any]:
-    """Draws a line per server, dashed where predicted; their entries in the legend."""
-    legend: dict[str, Any] = {}
-    for i, (key, curve) in enumerate(curves.items()):
-        colour, predicted = canvas.palette.series(i), key[2]
-        face = canvas.palette["paper"] if predicted else colour
-        (line,) = ax.plot(
-            list(curve),
-            list(curve.values()),
-            "--" if predicted else "-",
-            marker=_MARKERS[i],
-            color=colour,
-            mfc=face,
-            label="",
-        )
-        legend[_name(key, curves)] = line
     return legend
 
 
-def _curves(points: list[Point], amount: Amount, scope: str) -> Curves:
-    """Joules by rate of each server, those with most rates first."""
-    curves: Curves = {}
-    for key, group in by(points, "model", "machine", "predicted").items():
-        known = {
-            float(rate): middle(amount(p, scope) for p in some)  # type: ignore[arg-type]
-            for (rate,), some in by(group, "rate_rps").items()
-        }
-        curves[key] = {rate: v for rate, v in sorted(known.items()) if v is not None}
-    return dict(sorted(curves.items(), key=lambda item: -len(item[1])))
-
-
-def _name(key: tuple[Any, ...], among: Curves) -> str:
-    model, machine, predicted = key
-    place = f" on {machine}" if len({k[1] for k in among}) > 1 else ""
-    return f"{readable(model, 22)}{place}{' (predicted)' if predicted else ''}"
-
-
-def _caption(curves: Curves, per: str, scope: str) -> str:
-    parts = [f"Energy ({scope}) per {per} against the rate of requests"]
-    for key, curve in list(curves.items())[:3]:
-        first, best = min(curve), min(curve, key=curve.__getitem__)
-        if best == first:
-            parts.append(
-                f"{_name(key, curves)}: {joules(curve[first])} at {plain(first)} per second"
-            )
-        else:
-            parts.append(
-                f"{_name(key, curves)}: {joules(curve[first])} at {plain(first)} per second, "
-                f"least at {plain(best)} ({joules(curve[best])}, "
-                f"{percent(1 - curve[best] / curve[first])} less)"
-            )
-    return ". ".join(parts) + "."
+def _said(name: str, joules_at: Mapping[float, float]) -> str:
+    """A sentence about one curve: at its lowest rate, and where it is least."""
+    first, best = min(joules_at), min(joules_at, key=joules_at.__getitem__)
+    text = f"{name}: {joules(joules_at[first])} at {plain(first)} per second"
+    if best != first:
+        less = percent(1 - joules_at[best] / joules_at[first])
+        text += f", least at {plain(best)} ({joules(joules_at[best])}, {less} less)"
+    return f"{text}."

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from joulecast.reporting import pairs
 from joulecast.reporting.canvas import at_least_visible
 from joulecast.reporting.figures import Drawn, table
-from joulecast.reporting.figures._bars import basis_of
-from joulecast.reporting.points import middle, positive
-from joulecast.reporting.words import counted, joules, percent, readable, seconds
+from joulecast.reporting.figures._said import basis_of, not_drawn, thinned
+from joulecast.reporting.points import by
+from joulecast.reporting.words import joules, readable, seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
     from joulecast.reporting.canvas import Canvas
     from joulecast.reporting.material import Material
-    from joulecast.reporting.points import Point
-    from joulecast.reporting.predictions import Prediction
-
-    Pair = tuple[Point, float, float, float, float]
+    from joulecast.reporting.pairs import Pair
 
 PLACE = 120
 TITLE = "Prediction against measurement"
@@ -28,128 +30,73 @@ _MOST = 600
 
 def missing(material: Material) -> str:
     """Why the runs do not suffice."""
-    pairs = energies(material) or times(material)
-    return "" if pairs else "no measured run of a network and a machine that the predictor knows"
+    if material.energies or material.times:
+        return ""
+    if material.points and all(p.predicted for p in material.points):
+        return "nothing was run: a prediction against itself proves nothing"
+    return "no measured run of a network and a machine that the predictor knows"
 
 
 def draw(material: Material, canvas: Canvas) -> Drawn:
     """Points with interval bars on logarithmic axes; on the line they agree."""
-    panels = {"energy per sample": energies(material), "time per sample": times(material)}
-    panels = {name: pairs for name, pairs in panels.items() if pairs}
-    figure, axes = canvas.panels(list(panels), 3.2)
-    for ax, (name, pairs) in zip(axes, panels.items(), strict=True):
-        _draw(ax, canvas, pairs[:: -(-len(pairs) // _MOST)], "J" if "energy" in name else "s")
+    every = {"energy": material.energies, "time": material.times}
+    panels = {what: some for what, some in every.items() if some}
+    figure, axes = canvas.panels([f"{what} per sample" for what in panels], 3.2)
+    unseen = 0
+    for ax, (what, some) in zip(axes, panels.items(), strict=True):
+        drawn = thinned(some, _MOST)
+        unseen += len(some) - len(drawn)
+        _draw(ax, canvas, drawn, "J" if what == "energy" else "s")
     axes[0].set_ylabel("predicted before the run")
-    used = {pair[0].task for pairs in panels.values() for pair in pairs}
-    legend: dict[str, Any] = {t: canvas.dot(c) for t, c in _COLOURS.items() if t in used}
-    canvas.legend(figure, legend)
-    rows = [
-        (
-            readable(p.model),
-            p.machine,
-            p.task,
-            name.split()[0],
-            _said(name, seen),
-            f"{_said(name, said)} ({_said(name, low)} to {_said(name, high)})",
-            f"{100 * (said / seen - 1):+.0f} %",
-        )
-        for name, pairs in panels.items()
-        for p, seen, said, low, high in sorted(pairs, key=lambda r: -abs(math.log(r[2] / r[1])))
-    ]
-    head = ("model", "machine", "task", "of", "run", "predicted", "off by")
-    parts = [_caption(name, pairs, material.level) for name, pairs in panels.items()]
-    if doubt := fitted_said(material):
-        parts.append(f"{doubt}.")
+    seen = [pair for some in panels.values() for pair in some]
+    canvas.legend(figure, _legend(canvas, seen))
+    rows = [(what, p) for what, some in panels.items() for p in sorted(some, key=_worst_first)]
+    head = ("model", "machine", "task", "of", "run", "predicted", "off by", "in-sample")
+    parts = [pairs.told(what, some, material.level) for what, some in panels.items()]
+    parts += ["Bars are the intervals.", pairs.uncompared(material.points)]
+    caption = " ".join(part for part in parts if part) + not_drawn((unseen, "more point"))
     alt = "Points with bars: measured across, predicted upwards; a line where they agree"
-    points = [p for pairs in panels.values() for p, *_ in pairs]
-    return Drawn(figure, " ".join(parts), alt, table(head, rows), basis_of(points, timed=True))
+    basis = basis_of([pair.point for pair in seen], timed=True)
+    return Drawn(figure, caption, alt, table(head, rows, _row), basis)
 
 
-def energies(material: Material) -> list[Pair]:
-    """Runs whose energy was sensed: point, joules per sample as seen, predicted, low, high."""
-
-    def pair(p: Point, q: Prediction) -> tuple[float | None, ...]:
-        seen = p.per_sample_j(q.scope) if p.basis == "measured" else None
-        return seen, q.energy_j, q.energy_low_j, q.energy_high_j
-
-    return _pairs(material, pair)
+def _worst_first(pair: Pair) -> float:
+    return -abs(math.log(pair.said / pair.seen))
 
 
-def times(material: Material) -> list[Pair]:
-    """Runs that were timed: point, seconds per sample as seen, predicted, low, high."""
-
-    def pair(p: Point, q: Prediction) -> tuple[float | None, ...]:
-        return p.sample_s, q.sample_s, q.sample_low_s, q.sample_high_s
-
-    return _pairs(material, pair)
-
-
-def off_by(pairs: list[Pair]) -> float | None:
-    """Median absolute relative miss."""
-    return middle(abs(said / seen - 1) for _, seen, said, _, _ in pairs)
+def _row(entry: tuple[str, Pair]) -> tuple[str, ...]:
+    what, pair = entry
+    p, told = pair.point, joules if what == "energy" else seconds
+    said = f"{told(pair.said)} ({told(pair.low)} to {told(pair.high)})"
+    off = f"{100 * (pair.said / pair.seen - 1):+.0f} %"
+    known = "yes" if pair.fitted else "no"
+    return (readable(p.model), p.machine, p.task, what, told(pair.seen), said, off, known)
 
 
-def covered(pairs: list[Pair]) -> int:
-    """Runs inside the interval of their prediction."""
-    return sum(low <= seen <= high for _, seen, _, low, high in pairs)
+def _legend(canvas: Canvas, seen: Sequence[Pair]) -> dict[str, Any]:
+    fitted = {task: {p.fitted for p in seen if p.point.task == task} for task in _COLOURS}
+    legend = {t: canvas.dot(_COLOURS[t], hollow=f == {True}) for t, f in fitted.items() if f}
+    if any(True in f for f in fitted.values()):
+        legend["hollow: in-sample"] = canvas.dot("muted", hollow=True)
+    return legend
 
 
-def fitted_said(material: Material) -> str:
-    """A warning where the predictor may have been fitted on the very runs."""
-    count = sum(q.fitted for q in material.predictions.values())
-    if not count:
-        return ""
-    return (
-        f"{counted(count, 'run')} are of sources that the predictor was fitted on: for those this "
-        "says less than its accuracy card ('joulecast accuracy')"
-    )
-
-
-def _pairs(material: Material, pair: Any) -> list[Pair]:  # noqa: ANN401
-    found = []
-    for i, q in material.predictions.items():
-        p = material.points[i]
-        values = () if p.predicted else pair(p, q)
-        if values and all(positive(v) for v in values):
-            found.append((p, *values))
-    return found
-
-
-def _draw(ax: Any, canvas: Canvas, pairs: list[Pair], unit: str) -> None:  # noqa: ANN401
-    every = [v for _, *values in pairs for v in values]
+def _draw(ax: Axes, canvas: Canvas, some: Sequence[Pair], unit: str) -> None:
+    every = [v for p in some for v in (p.seen, p.said, p.low, p.high)]
     span = (min(every) / 1.4, max(every) * 1.4)
     ax.plot(span, span, color=canvas.palette["muted"], lw=1)
     for task, colour in _COLOURS.items():
-        own = [pair for pair in pairs if pair[0].task == task]
-        if own:
-            _, seen, said, low, high = zip(*own, strict=True)
-            ink = canvas.palette[colour]
-            ax.vlines(seen, low, high, color=ink, lw=1.2, alpha=0.45)
-            ax.plot(seen, said, "o", color=ink, ms=4)
+        ink = canvas.palette[colour]
+        for (fitted,), own in by((p for p in some if p.point.task == task), "fitted").items():
+            seen, face = [p.seen for p in own], canvas.palette["paper"] if fitted else ink
+            ax.vlines(
+                seen, [p.low for p in own], [p.high for p in own], color=ink, lw=1.2, alpha=0.45
+            )
+            ax.plot(seen, [p.said for p in own], "o", mec=ink, mfc=face, ms=4)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    at_least_visible(ax.set_xlim, [pair[1] for pair in pairs])
+    at_least_visible(ax.set_xlim, [p.seen for p in some])
     ax.set_ylim(*span)
     canvas.units(ax.xaxis, unit, log=True)
     canvas.units(ax.yaxis, unit, log=True)
     ax.set_xlabel("in the run")
-
-
-def _said(name: str, value: float) -> str:
-    return joules(value) if name.startswith("energy") else seconds(value)
-
-
-def _caption(name: str, pairs: list[Pair], level: float) -> str:
-    what = "Energy" if name.startswith("energy") else "Time"
-    off = percent(off_by(pairs))
-    if len(pairs) == 1:
-        where = "inside" if covered(pairs) else "outside"
-        return (
-            f"{what} of the run lies {where} the {percent(level)} interval (bar) that the "
-            f"predictor gives before any calibration; the prediction is off by {off}."
-        )
-    return (
-        f"{what} of {counted(len(pairs), 'run')} as the predictor has it before any calibration: "
-        f"{covered(pairs):,} lie inside their {percent(level)} interval (bars), and half are off "
-        f"by {off} or less."
-    )

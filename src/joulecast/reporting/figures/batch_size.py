@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from joulecast.reporting.figures import Drawn, table
-from joulecast.reporting.figures._bars import basis_of
-from joulecast.reporting.points import by, middle, widest
-from joulecast.reporting.words import counted, joules, percent, plain, readable, watts
+from joulecast.reporting.figures._curves import curves_of, names_of
+from joulecast.reporting.figures._said import basis_of, left_out, not_drawn
+from joulecast.reporting.points import in_widest, middle
+from joulecast.reporting.words import counted, joules, percent, plain, watts
 
 if TYPE_CHECKING:
     from joulecast.reporting.canvas import Canvas
+    from joulecast.reporting.figures._curves import Curve
     from joulecast.reporting.material import Material
-    from joulecast.reporting.points import Point
-
-    Curve = dict[float, tuple[float | None, float | None, float | None]]
+    from joulecast.reporting.points import Chosen, Point
 
 PLACE = 70
 TITLE = "What the batch size does"
@@ -23,64 +23,71 @@ _MOST = 6
 
 def missing(material: Material) -> str:
     """Why the runs do not suffice."""
-    curves = _curves(_points(material))
-    return "" if curves else "no network was run at two batch sizes or more with its energy known"
+    found = _curves(_chosen(material))
+    return "" if found else "no network was run at two batch sizes or more with its energy known"
 
 
 def draw(material: Material, canvas: Canvas) -> Drawn:
-    """A line per network, machine and task over the batch size, a panel per figure."""
-    points = _points(material)
-    scope = widest(points)
-    curves = _curves(points)
-    kept = dict(list(curves.items())[:_MOST])
+    """A line per network, machine, task and set-up over the batch size, a panel per figure."""
+    from matplotlib.lines import Line2D
+
+    chosen = _chosen(material)
+    scope = chosen.scope
+    curves = _curves(chosen)
+    kept = curves[:_MOST]
     titles = (f"{scope} energy per sample", f"{scope} power", "GPU utilisation")
-    known = [
-        k for k in range(3) if any(v[k] is not None for c in kept.values() for v in c.values())
-    ]
+    panels = [_amounts(kept, k, scope) for k in range(3)]
+    known = [k for k in range(3) if any(panels[k])]
     figure, axes = canvas.panels([titles[k] for k in known], 2.4, columns=3)
     for ax, k in zip(axes, known, strict=True):
-        for i, (key, curve) in enumerate(kept.items()):
-            spots = [(b, v[k]) for b, v in curve.items() if v[k] is not None]
-            if spots:
-                x, y = zip(*spots, strict=True)
-                style = "--" if key[3] else "-"
-                ax.plot(x, y, style, marker="o", color=canvas.palette.series(i))
-        _scale(ax, canvas, k, sorted({b for c in kept.values() for b in c}))
-    canvas.legend(figure, _legend(canvas, list(kept)))
-    rows = [
-        (_name(key), plain(b), joules(v[0]), watts(v[1]), percent(v[2]))
-        for key, curve in curves.items()
-        for b, v in curve.items()
-    ]
+        for i, (curve, spots) in enumerate(zip(kept, panels[k], strict=True)):
+            colour = canvas.palette.series(i)
+            ax.plot(list(spots), list(spots.values()), curve.style, marker="o", color=colour)
+        _scale(ax, canvas, k, sorted({b for curve in kept for b in curve.at}))
+    names = names_of(kept)
+    legend = {
+        name: Line2D([], [], ls=c.style, marker="o", color=canvas.palette.series(i))
+        for i, (name, c) in enumerate(zip(names, kept, strict=True))
+    }
+    canvas.legend(figure, legend)
+    named = zip(names_of(curves), curves, strict=True)
+    rows = [(name, batch, some) for name, c in named for batch, some in c.at.items()]
     head = ("run", "batch", "energy per sample", "power", "utilisation")
-    hidden = len(curves) - len(kept)
-    rest = f" Not drawn: {counted(hidden, 'more curve')}." if hidden else ""
+    numbers = table(head, rows, lambda row: (row[0], plain(row[1]), *_told(row[2], scope)))
+    told = dict(zip(names, panels[0], strict=True))
+    rest = left_out(chosen) + not_drawn((len(curves) - len(kept), "more curve"))
     alt = f"Lines of {counted(len(kept), 'network')} over the batch size: {', '.join(titles)}"
-    return Drawn(figure, _caption(kept) + rest, alt, table(head, rows), basis_of(points))
+    shown = [p for c in curves for some in c.at.values() for p in some]
+    return Drawn(figure, _caption(told) + rest, alt, numbers, basis_of(shown))
 
 
-def _points(material: Material) -> list[Point]:
+def _chosen(material: Material) -> Chosen:
+    """Runs that have others at another batch size beside them."""
     known = [p for p in material.of("train", "infer") if p.samples and p.batch_size > 0]
-    scope = widest(known)
-    return [p for p in known if p.per_sample_j(scope)]
+    curves = [c for c in curves_of(known, "batch_size") if len(c.at) > 1]
+    return in_widest(p for c in curves for some in c.at.values() for p in some)
 
 
-def _curves(points: list[Point]) -> dict[tuple[Any, ...], Curve]:
-    """Energy, power and utilisation by batch size; the networks with most sizes first."""
-    scope = widest(points)
-    curves: dict[tuple[Any, ...], Curve] = {}
-    for key, group in by(points, "model", "machine", "task", "predicted").items():
-        sizes = by(group, "batch_size")
-        if len(sizes) > 1:
-            curves[key] = {
-                float(b): (  # type: ignore[arg-type]
-                    middle(p.per_sample_j(scope) for p in some),
-                    middle(p.power_w.get(scope) for p in some),
-                    middle(p.util_frac for p in some),
-                )
-                for (b,), some in sorted(sizes.items(), key=lambda item: item[0][0])  # type: ignore[arg-type, return-value]
-            }
-    return dict(sorted(curves.items(), key=lambda item: -len(item[1])))
+def _curves(chosen: Chosen) -> list[Curve]:
+    return [c for c in curves_of(chosen.points, "batch_size") if len(c.at) > 1]
+
+
+def _amount(points: list[Point], k: int, scope: str) -> float | None:
+    """Joules per sample, watts, or utilisation; medians."""
+    if k == 2:
+        return middle(p.util_frac for p in points)
+    return middle(p.power_w.get(scope) if k else p.per_sample_j(scope) for p in points)
+
+
+def _amounts(curves: list[Curve], k: int, scope: str) -> list[dict[float, float]]:
+    """What each curve knows, by batch size."""
+    found = [{b: _amount(some, k, scope) for b, some in c.at.items()} for c in curves]
+    return [{b: v for b, v in spots.items() if v is not None} for spots in found]
+
+
+def _told(points: list[Point], scope: str) -> tuple[str, str, str]:
+    each_j, power_w, util_frac = (_amount(points, k, scope) for k in range(3))
+    return joules(each_j), watts(power_w), percent(util_frac)
 
 
 def _scale(ax: Any, canvas: Canvas, k: int, sizes: list[float]) -> None:  # noqa: ANN401
@@ -101,34 +108,15 @@ def _scale(ax: Any, canvas: Canvas, k: int, sizes: list[float]) -> None:  # noqa
         canvas.units(ax.yaxis, "J" if k == 0 else "W")
 
 
-def _name(key: tuple[Any, ...]) -> str:
-    model, machine, task, predicted = key
-    return f"{readable(model, 18)}, {machine}, {task}{', predicted' if predicted else ''}"
-
-
-def _legend(canvas: Canvas, keys: list[tuple[Any, ...]]) -> dict[str, Any]:
-    from matplotlib.lines import Line2D
-
-    one_machine = len({key[1] for key in keys}) == 1
-    found = {}
-    for i, key in enumerate(keys):
-        name = ", ".join([readable(key[0], 14), *([] if one_machine else [key[1]]), key[2]])
-        style = "--" if key[3] else "-"
-        found[name + (" (predicted)" if key[3] else "")] = Line2D(
-            [], [], ls=style, marker="o", color=canvas.palette.series(i)
-        )
-    return found
-
-
-def _caption(curves: dict[tuple[Any, ...], Curve]) -> str:
+def _caption(curves: dict[str, dict[float, float]]) -> str:
     parts = []
-    for key, curve in list(curves.items())[:3]:
-        energy = {b: v[0] for b, v in curve.items() if v[0]}
-        best = min(energy, key=lambda b: energy[b] or 0.0)
-        worst = max(energy, key=lambda b: energy[b] or 0.0)
-        saves = 1 - (energy[best] or 0.0) / (energy[worst] or 1.0)
+    for name, energy_j in list(curves.items())[:3]:
+        best, worst = (
+            min(energy_j, key=energy_j.__getitem__),
+            max(energy_j, key=energy_j.__getitem__),
+        )
         parts.append(
-            f"{_name(key)}: least energy per sample at batch {plain(best)} "
-            f"({joules(energy[best])}), {percent(saves)} less than at {plain(worst)}"
+            f"{name}: least energy per sample at batch {plain(best)} ({joules(energy_j[best])}), "
+            f"{percent(1 - energy_j[best] / energy_j[worst])} less than at {plain(worst)}"
         )
     return ". ".join(parts) + "."

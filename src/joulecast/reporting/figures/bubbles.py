@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from joulecast.estimator.serving.metrics import spearman
 from joulecast.reporting.figures import Drawn, table
-from joulecast.reporting.figures._bars import MOST_MACHINES, basis_of
-from joulecast.reporting.points import positive
+from joulecast.reporting.figures._bars import MOST_MACHINES
+from joulecast.reporting.figures._said import basis_of, not_drawn, thinned
+from joulecast.reporting.points import by, positive
 from joulecast.reporting.words import counted, gigabytes, percent, readable, watts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
     from joulecast.core.insight import Knee
@@ -38,9 +41,12 @@ def draw(material: Material, canvas: Canvas) -> Drawn:
     panels = machines[:MOST_MACHINES]
     figure, axes = canvas.panels(panels, 2.5)
     largest = max((p.mem_used_bytes or 0.0 for p in points), default=0.0) or 1.0
+    unseen = 0
     for ax, machine in zip(axes, panels, strict=True):
-        some = [p for p in points if p.machine == machine]
-        _draw(ax, canvas, some[:_MOST], largest)
+        own = [p for p in points if p.machine == machine]
+        some = thinned(own, _MOST)
+        unseen += len(own) - len(some)
+        _draw(ax, canvas, some, largest)
         _knee(ax, canvas, knees.get(machine))
     legend: dict[str, Any] = {
         t: canvas.dot(c, hollow=all(p.predicted for p in points if p.task == t))
@@ -50,24 +56,24 @@ def draw(material: Material, canvas: Canvas) -> Drawn:
     if len({p.predicted for p in points}) > 1:
         legend["hollow: predicted"] = canvas.dot("muted", hollow=True)
     canvas.legend(figure, legend)
-    rows = [
-        (
-            p.machine,
-            readable(p.model),
-            p.task,
-            percent(p.util_frac),
-            watts(p.power_w["gpu"]),
-            gigabytes(p.mem_used_bytes),
-            p.basis,
-        )
-        for p in sorted(points, key=lambda p: -p.power_w["gpu"])
-    ]
     head = ("machine", "model", "task", "utilisation", "GPU power", "memory", "basis")
-    hidden = len(machines) - len(panels)
-    rest = f" Not drawn: {counted(hidden, 'more machine')}." if hidden else ""
+    numbers = table(head, sorted(points, key=lambda p: -p.power_w["gpu"]), _row)
+    rest = not_drawn((len(machines) - len(panels), "more machine"), (unseen, "more run"))
     caption = _caption(points, machines[0], knees.get(machines[0])) + rest
     alt = f"Bubbles of {counted(len(points), 'run')}: GPU utilisation across, power upwards"
-    return Drawn(figure, caption, alt, table(head, rows), basis_of(points))
+    return Drawn(figure, caption, alt, numbers, basis_of(points))
+
+
+def _row(p: Point) -> tuple[str, ...]:
+    return (
+        p.machine,
+        readable(p.model),
+        p.task,
+        percent(p.util_frac),
+        watts(p.power_w["gpu"]),
+        gigabytes(p.mem_used_bytes),
+        p.basis,
+    )
 
 
 def _points(material: Material) -> list[Point]:
@@ -75,16 +81,14 @@ def _points(material: Material) -> list[Point]:
     return [p for p in known if p.util_frac is not None and "gpu" in p.power_w]
 
 
-def _draw(ax: Axes, canvas: Canvas, points: list[Point], largest: float) -> None:
-    for p in points:
-        size = 18 + 260 * (p.mem_used_bytes or 0.0) / largest
-        colour = canvas.palette[_COLOURS[p.task]]
-        face = "none" if p.predicted else colour
+def _draw(ax: Axes, canvas: Canvas, points: Sequence[Point], largest: float) -> None:
+    for (task, predicted), some in by(points, "task", "predicted").items():
+        colour = canvas.palette[_COLOURS[str(task)]]
         ax.scatter(
-            100 * (p.util_frac or 0.0),
-            p.power_w["gpu"],
-            s=size,
-            facecolors=face,
+            [100 * (p.util_frac or 0.0) for p in some],
+            [p.power_w["gpu"] for p in some],
+            s=[18 + 260 * (p.mem_used_bytes or 0.0) / largest for p in some],
+            facecolors="none" if predicted else colour,
             edgecolors=colour,
             alpha=0.65,
             linewidths=1.1,
@@ -120,7 +124,11 @@ def _caption(points: list[Point], machine: str, knee: Knee | None) -> str:
     util = np.array([p.util_frac or 0.0 for p in own])
     power_w = np.array([p.power_w["gpu"] for p in own])
     rho = spearman(util, power_w) if len(own) > 2 else None
-    text = f"{counted(len(own), 'run')} on {machine}, the bubble as large as the memory in use"
+    largest = max((p.mem_used_bytes or 0.0 for p in points), default=0.0)
+    size = f"the bubble as large as the memory in use (largest {gigabytes(largest)})"
+    if any(p.mem_used_bytes is None for p in points):
+        size = f"{size}, smallest where it is not known" if largest else "memory in use not known"
+    text = f"{counted(len(own), 'run')} on {machine}, {size}"
     if rho is not None:
         text += f"; Spearman's rank correlation of utilisation and power is {rho:+.2f}"
     if knee and positive(knee.knee_util_frac) and positive(knee.knee_power_w):

@@ -8,15 +8,15 @@ from joulecast.reporting.figures import Drawn, table
 from joulecast.reporting.figures._bars import (
     MOST_MACHINES,
     bars_of,
-    basis_of,
     draw_bars,
     entries,
     height_in,
+    hidden,
     ran_first,
-    rest_said,
     shown,
     side_by_side,
 )
+from joulecast.reporting.figures._said import at_usual_batch, basis_of, not_drawn
 from joulecast.reporting.points import middle, usual_batch
 from joulecast.reporting.words import counted, plain, readable, seconds
 
@@ -45,7 +45,7 @@ def draw(material: Material, canvas: Canvas) -> Drawn:
     points = _points(material)
     machines = [m for m in material.machines if any(p.machine == m for p in points)]
     bars = {m: _bars([p for p in points if p.machine == m]) for m in machines}
-    drawn = {m: shown(bars[m], canvas) for m in machines[:MOST_MACHINES]}
+    drawn = {m: shown(bars[m]) for m in machines[:MOST_MACHINES]}
     heights = [height_in(b, per_bar=0.3) for b in drawn.values()]
     figure, axes = canvas.panels(list(drawn), heights, columns=min(2, len(drawn)))
     rooms = side_by_side(list(drawn.values()), canvas)
@@ -54,15 +54,12 @@ def draw(material: Material, canvas: Canvas) -> Drawn:
         canvas.units(ax.xaxis, "s")
         ax.set_xlabel(f"for {SAMPLES:,} samples")
     canvas.legend(figure, entries(canvas, _COLOURS, [b for d in drawn.values() for b in d]))
-    rows = [
-        (m, readable(b.model), *(seconds(b.amounts.get(t)) for t in _COLOURS), _ratio(b), _basis(b))
-        for m in machines
-        for b in bars[m]
-    ]
-    head = ("machine", "model", "train", "infer", "train / infer", "basis")
-    caption = _caption(bars) + rest_said(machines, bars)
+    rows = [(m, b) for m in machines for b in bars[m]]
+    numbers = table(("machine", "model", "train", "infer", "train / infer", "basis"), rows, _row)
+    rest = not_drawn((len(bars) - len(drawn), "more machine"), hidden(bars[m] for m in drawn))
+    caption = _caption(bars) + at_usual_batch(points) + rest
     alt = f"Bars of training and inference time of {counted(len(rows), 'model')} by machine"
-    return Drawn(figure, caption, alt, table(head, rows), basis_of(points, timed=True))
+    return Drawn(figure, caption, alt, numbers, basis_of(points, timed=True))
 
 
 def _points(material: Material) -> list[Point]:
@@ -102,9 +99,8 @@ def _times(bar: Bar) -> float | None:
     return train / infer if train and infer else None
 
 
-def _ratio(bar: Bar) -> str:
-    return plain(_times(bar), 2)
-
-
-def _basis(bar: Bar) -> str:
-    return "predicted" if bar.predicted else "run"
+def _row(entry: tuple[str, Bar]) -> tuple[str, ...]:
+    machine, bar = entry
+    times = (seconds(bar.amounts.get(task)) for task in _COLOURS)
+    basis = "predicted" if bar.predicted else "run"
+    return (machine, readable(bar.model), *times, plain(_times(bar), 2), basis)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from itertools import accumulate
-from statistics import mean
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from joulecast.reporting.figures import Drawn, table
-from joulecast.reporting.figures._bars import basis_of
+from joulecast.reporting.figures._said import basis_of
 from joulecast.reporting.points import SCOPES, positive
 from joulecast.reporting.words import NONE, counted, joules, percent, readable
 
@@ -54,7 +54,8 @@ def draw(material: Material, canvas: Canvas) -> Drawn:
             canvas.units(ax.yaxis, "J")
         elif name == "accuracy":
             ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-    alt = f"Lines of {', '.join(named)} over the epochs, mean and range of {len(points)} runs"
+    runs = counted(len(points), "run")
+    alt = f"Lines of {', '.join(named)} over the epochs, mean and range of {runs}"
     return Drawn(figure, _caption(named, points, scope), alt, _table(named), basis_of(points))
 
 
@@ -108,7 +109,7 @@ def _bands(rows: Curves) -> list[tuple[float, float, float] | None]:
     bands: list[tuple[float, float, float] | None] = []
     for i in range(max(map(len, rows))):
         known = [v for row in rows if i < len(row) and (v := row[i]) is not None]
-        bands.append((min(known), mean(known), max(known)) if known else None)
+        bands.append((min(known), fmean(known), max(known)) if known else None)
     return bands
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from joulecast.reporting.figures import Drawn, table
-from joulecast.reporting.figures._bars import basis_of
+from joulecast.reporting.figures._said import basis_of, not_drawn
 from joulecast.reporting.points import by
 from joulecast.reporting.words import counted, readable
 
@@ -51,17 +51,18 @@ def draw(material: Material, canvas: Canvas) -> Drawn:
     ax.set_ylim(0, 1.06 * max(float(under.max()), 1.0))
     canvas.units(ax.yaxis, "")
     canvas.legend(figure, legend)
-    rows = [
-        (readable(model), f"{len(g)}", f"{sum(map(_requests, g)):,.0f}", f"{_mean(g):,.0f}",
-         f"{min(map(_tokens, g)):,.0f} to {max(map(_tokens, g)):,.0f}")
-        for model, g in groups.items()
-    ]  # fmt: skip
     head = ("model", "bursts", "requests", "tokens, mean", "range over bursts")
-    caption = _caption(kept)
-    hidden = len(groups) - len(kept)
-    caption += f" Not drawn: {counted(hidden, 'more model')}." if hidden else ""
+    numbers = table(head, list(groups.items()), _row)
+    caption = _caption(kept) + not_drawn((len(groups) - len(kept), "more model"))
     alt = f"Histogram of the output tokens per request of {counted(len(kept), 'model')}"
-    return Drawn(figure, caption, alt, table(head, rows), basis_of(points))
+    return Drawn(figure, caption, alt, numbers, basis_of(points, timed=True))
+
+
+def _row(entry: tuple[str, list[Point]]) -> tuple[str, ...]:
+    model, group = entry
+    tokens, requests = [_tokens(p) for p in group], sum(map(_requests, group))
+    span = f"{min(tokens):,.0f} to {max(tokens):,.0f}"
+    return (readable(model), f"{len(group):,}", f"{requests:,.0f}", f"{_mean(group):,.0f}", span)
 
 
 def _caption(kept: dict[str, list[Point]]) -> str:
@@ -74,7 +75,8 @@ def _caption(kept: dict[str, list[Point]]) -> str:
 
 
 def _points(material: Material) -> list[Point]:
-    return [p for p in material.of("serve") if not p.predicted and p.burst and _tokens(p)]
+    served = [p for p in material.of("serve") if not p.predicted]
+    return [p for p in served if p.burst and p.burst.output_tokens and p.output_tokens]
 
 
 def _tokens(point: Point) -> float:
@@ -86,7 +88,4 @@ def _requests(point: Point) -> float:
 
 
 def _mean(points: list[Point]) -> float:
-    total = sum(map(_requests, points))
-    if not total:
-        return sum(map(_tokens, points)) / len(points)
-    return sum(_tokens(p) * _requests(p) for p in points) / total
+    return sum(_tokens(p) * _requests(p) for p in points) / sum(map(_requests, points))

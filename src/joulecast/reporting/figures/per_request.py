@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joulecast.reporting.figures._serving import points_of, rates
+from joulecast.reporting.figures._serving import bursts, rates
 from joulecast.reporting.points import Point
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ TITLE = "Energy per request against the request rate"
 
 def missing(material: Material) -> str:
     """Why the runs do not suffice."""
-    known = points_of(material, Point.per_sample_j)
-    return "" if known else "no burst of requests with its rate and energy known"
+    known = bursts(material, Point.per_sample_j)
+    return "" if known.points else "no burst of requests with its rate and energy known"
 
 
 def draw(material: Material, canvas: Canvas) -> Drawn:

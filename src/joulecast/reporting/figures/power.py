@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from joulecast.reporting.figures import Drawn, table
 from joulecast.reporting.figures._bars import (
     bars_of,
-    basis_of,
     draw_bars,
     entries,
     height_in,
+    hidden,
     ran_first,
     shown,
     side_by_side,
 )
+from joulecast.reporting.figures._said import at_usual_batch, basis_of, not_drawn
 from joulecast.reporting.points import PARTS, usual_batch
 from joulecast.reporting.words import counted, percent, readable, watts
 
@@ -50,7 +51,7 @@ def draw(material: Material, canvas: Canvas) -> Drawn:
         for t in _WORDS
         if any((p.machine, p.task) == (m, t) for p in points)
     }
-    drawn = {key: shown(panels[key], canvas) for key in list(panels)[:_MOST_PANELS]}
+    drawn = {key: shown(panels[key]) for key in list(panels)[:_MOST_PANELS]}
     titles = [f"{m}, {_WORDS[t]}" for m, t in drawn]
     heights = [height_in(b, per_bar=0.2) for b in drawn.values()]
     figure, axes = canvas.panels(titles, heights)
@@ -64,18 +65,21 @@ def draw(material: Material, canvas: Canvas) -> Drawn:
         from matplotlib.lines import Line2D
 
         ink = canvas.palette["ink"]
-        legend["limit of the GPUs"] = Line2D([], [], color=ink, lw=1, ls=(0, (3, 3)))
+        legend["limit of the gpu"] = Line2D([], [], color=ink, lw=1, ls=(0, (3, 3)))
     canvas.legend(figure, legend)
-    rows = [
-        (m, _WORDS[t], readable(b.model), *(watts(b.amounts.get(s)) for s in PARTS), watts(b.total))
-        for (m, t), bars in panels.items()
-        for b in bars
-    ]
-    head = ("machine", "phase", "model", *PARTS, "together")
-    rest = f" Not drawn: {counted(len(panels) - _MOST_PANELS, 'more panel')}."
-    rest *= len(panels) > _MOST_PANELS
+    rows = [(m, t, b) for (m, t), bars in panels.items() for b in bars]
+    numbers = table(("machine", "phase", "model", *PARTS, "together"), rows, _row)
+    unseen = len(panels) - len(drawn)
+    rest = not_drawn((unseen, "more panel"), hidden(panels[key] for key in drawn))
     alt = f"Stacked bars of power of {counted(len(rows), 'model')} by device, machine and phase"
-    return Drawn(figure, _caption(points, panels) + rest, alt, table(head, rows), basis_of(points))
+    caption = _caption(points, panels) + at_usual_batch(points) + rest
+    return Drawn(figure, caption, alt, numbers, basis_of(points))
+
+
+def _row(entry: tuple[str, str, Bar]) -> tuple[str, ...]:
+    machine, task, bar = entry
+    each = (watts(bar.amounts.get(s)) for s in PARTS)
+    return (machine, _WORDS[task], readable(bar.model), *each, watts(bar.total))
 
 
 def _points(material: Material) -> list[Point]:
