@@ -11,7 +11,7 @@ estimate: $(VENV)/.installed
 	$(BIN)/estimate --model vgg16 --hw hc3 --epochs 100
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

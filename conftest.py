@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 OPTIONAL = (
     *("torch", "fvcore", "sklearn", "lightgbm", "pandas"),
-    *("fastapi", "uvicorn", "aiohttp", "matplotlib", "sqlalchemy", "alembic"),
+    *("fastapi", "uvicorn", "aiohttp", "matplotlib", "sqlalchemy", "alembic", "prometheus_client"),
 )
 
 # The same examples in every run, and no limit in time: a busy machine is no failure.

@@ -28,6 +28,11 @@ def analyse(
         correlations of every scope. Scopes are never pooled.
     seed : of random splits.
 
+    Returns
+    -------
+    Runs with a quality flag are counted, and in no figure unless no other knows the energy. Repeats
+    of a configuration count once. Intervals go by the number of networks.
+
     Raises
     ------
     BadInput

@@ -262,6 +262,12 @@ def _push(ask: argparse.Namespace) -> int:
     return push(ask)
 
 
+def _serve(ask: argparse.Namespace) -> int:
+    from joulecast.command_serve import run
+
+    return run(ask)
+
+
 def _report(ask: argparse.Namespace) -> int:
     from joulecast.command_report import run
 
@@ -309,6 +315,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "accuracy": _accuracy,
     "dataset": _dataset,
     "push": _push,
+    "serve": _serve,
     "train": _train,
     "list-models": lambda ask: _list("models", as_json=ask.json),
     "list-hw": lambda ask: _list("hardware", as_json=ask.json),

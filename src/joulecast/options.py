@@ -204,6 +204,7 @@ def joulecast_parser() -> Parser:
     from joulecast.options_profile import add_verbs
     from joulecast.options_push import add_push
     from joulecast.options_report import add_report
+    from joulecast.options_serve import add_serve
     from joulecast.options_serving import add_plan
     from joulecast.options_sweep import add_sweep
 
@@ -214,6 +215,7 @@ def joulecast_parser() -> Parser:
     add_plan(verbs)
     add_verbs(verbs)
     add_push(verbs)
+    add_serve(verbs)
     return parser
 
 

@@ -1,0 +1,1 @@
+"""The estimator over HTTP: one process or several that answer a team and keep its runs."""
