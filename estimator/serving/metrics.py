@@ -37,7 +37,8 @@ class Correlation:
     Attributes
     ----------
     rho : -1..1, ``None`` where fewer than `LEAST` bursts know the figure or it never varies.
-    n : bursts that know both. low, high : of 95 %, ``None`` below 4 bursts.
+    n : bursts that know both. low, high : of 95 %, ``None`` below 4 bursts and where
+        the order is perfect.
     """
 
     metric: str
@@ -106,7 +107,7 @@ def _correlation(name: str, rows: Sequence[dict[str, float | None]]) -> Correlat
     if n < LEAST:
         return Correlation(name, None, n)
     rho = spearman(np.array([e for e, _ in pairs]), np.array([v for _, v in pairs]))
-    if rho is None or n <= LEAST:
+    if rho is None or n <= LEAST or abs(rho) == 1:
         return Correlation(name, rho, n)
     low, high = interval(rho, n)
     return Correlation(name, rho, n, low, high)

@@ -173,6 +173,11 @@ def _csv_text(rows: Iterable[Row], head: Sequence[str], *, with_head: bool) -> b
     return out.getvalue().encode()
 
 
+def _is_huge(value: object) -> bool:
+    """Whether a whole number is one that no float can hold, or close to it."""
+    return isinstance(value, int) and abs(value) > 10**30
+
+
 def _too_much(row: Row) -> str | None:
     """Why a long row is not asked."""
     if len(row) > MOST_COLUMNS:
@@ -180,7 +185,7 @@ def _too_much(row: Row) -> str | None:
     for name, value in row.items():
         if len(name) > MOST_CELL or (isinstance(value, str) and len(value) > MOST_CELL):
             return f"{name[:40]} has more than {MOST_CELL:,} characters"
-        if isinstance(value, dict | list) or (isinstance(value, int) and abs(value) > 10**30):
+        if isinstance(value, dict | list) or _is_huge(value):
             return f"{name[:40]} is no plain value"
     return None
 
@@ -217,9 +222,9 @@ class _Names:
             value = row.get(column)
             if not value or (isinstance(value, str) and value in self._seen):
                 continue
-            if not isinstance(value, str | int | float):
+            if not isinstance(value, str | int | float) or _is_huge(value):
                 return f"{column} is no name"
-            name = str(value) if not isinstance(value, int) else f"{value:.0f}"
+            name = str(value)
             if name not in self._seen and not is_known(name):
                 if len(name) > _MOST_NAME or self.unknown >= self._left:
                     return f"unknown {column} '{name[:60]}', too long or after many others"
