@@ -43,8 +43,7 @@ def run(ask: argparse.Namespace) -> int:
     _look_at_store(settings)
     from joulecast.service import serve
 
-    _tell(f"listening on http://{settings.host}:{settings.port}")
-    return serve.run(settings)
+    return serve.run(settings, _tell)
 
 
 def settings_of(ask: argparse.Namespace, environ: Mapping[str, str]) -> Settings:

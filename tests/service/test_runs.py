@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -119,6 +120,25 @@ def test_a_store_that_is_away_says_when_to_come_back() -> None:
         store.is_away = False
         assert client.post("/v1/runs", json=record_of()).status_code == 201
         assert client.get("/readyz").status_code == 200
+
+
+def test_a_machine_known_by_its_runs_alone_says_what_to_do() -> None:
+    """Its runs are listed, so that it is not simply unknown; once they are applied it is asked."""
+    record = copy.deepcopy(record_of())
+    record["setup"]["machine"]["id"] = record["hardware_id"] = "our-own-box"
+    question = {"model": "vgg16", "hardware": "our-own-box"}
+    with asking() as client:
+        client.post("/v1/runs", json=record)
+        listed = client.get("/v1/machines").json()["fleet"]
+        before = client.post("/v1/estimate", json=question)
+        several = client.post("/v1/sweep", json=question)
+        client.post("/v1/calibrate", json={"hardware": "our-own-box"})
+        after = client.post("/v1/estimate", json=question)
+    assert [one["id"] for one in listed] == ["our-own-box"]
+    for refused in (before, several):
+        assert refused.status_code == 404
+        assert "POST /v1/calibrate" in refused.json()["detail"]
+    assert after.status_code == 200
 
 
 def test_the_runs_of_a_machine_are_applied_and_no_longer() -> None:

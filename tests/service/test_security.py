@@ -121,6 +121,17 @@ def test_who_asks_too_often_has_to_wait() -> None:
     assert int(found[2].headers["retry-after"]) > 900
 
 
+def test_who_guesses_tokens_is_slowed_down() -> None:
+    """Without taking anything from those who have one."""
+    limits = Limits(rate_per_s=0.001, burst=2)
+    with asking(tokens=TOKENS, token=READ, names=None, limits=limits) as client:
+        wrong = {"Authorization": "Bearer guess"}
+        found = [client.get("/v1/machines", headers=wrong).status_code for _ in range(3)]
+        own = client.get("/v1/machines").status_code
+    assert found == [401, 401, 429]
+    assert own == 200
+
+
 def test_a_bucket_fills_again_and_is_each_clients_own() -> None:
     """At the rate, up to the burst; one client's haste does not stop another."""
     clock = FakeClock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -23,7 +24,7 @@ from joulecast import command_serve, options_serve
 from joulecast.core.errors import BadInput
 from joulecast.options import Parser
 from joulecast.service.security import digest
-from joulecast.service.serve import listening
+from joulecast.service.serve import listening, run
 from joulecast.service.settings import Settings
 from tests.fakes.service import READ, record_of
 
@@ -96,6 +97,14 @@ def test_an_address_that_is_taken_is_refused() -> None:
         settings = Settings(port=taken.getsockname()[1])
         with pytest.raises(BadInput, match="--port"):
             listening(settings)
+
+
+def test_an_address_that_is_taken_is_not_told_as_listened_on() -> None:
+    """The line comes once nothing is in the way."""
+    told: list[str] = []
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken, pytest.raises(BadInput):
+        run(Settings(port=taken.getsockname()[1]), told.append)
+    assert told == []
 
 
 @contextmanager
@@ -184,6 +193,9 @@ def test_several_workers_count_together_and_see_each_others_runs(tmp_path: Path)
         assert process.wait(30) == 0
     counted = [line for line in text.splitlines() if line.startswith("joulecast_estimates_total")]
     assert sum(float(line.rpartition(" ")[2]) for line in counted) == len(bases)
+    of_processes = dict(re.findall(r"^(process_\w+) (\S+)$", text, re.MULTILINE))
+    assert 1e8 < float(of_processes["process_resident_memory_bytes"]) < 1e10
+    assert 1 < float(of_processes["process_cpu_seconds_total"]) < 1000
     assert bases[-20:] == ["calibrated"] * 20
 
 

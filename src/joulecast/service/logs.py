@@ -52,5 +52,7 @@ def configuration(level: str = "INFO") -> dict[str, Any]:
         "loggers": {
             LOGGER: {"level": level, "handlers": ["stderr"], "propagate": False},
             "uvicorn": {"level": level, "handlers": ["stderr"], "propagate": False},
+            # The server's own lines hold query strings; it writes them if any handler is in reach.
+            "uvicorn.access": {"handlers": [], "propagate": False},
         },
     }

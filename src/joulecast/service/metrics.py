@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from joulecast import __version__
@@ -36,6 +40,7 @@ class Metrics:
         if shared is None:
             prometheus.ProcessCollector(registry=own)
             prometheus.PlatformCollector(registry=own)
+        self._own = None if shared is None else _OwnProcess(prometheus, own)
         self._requests = prometheus.Counter(
             "joulecast_http_requests", "Requests.", ("method", "route", "status"), registry=own
         )
@@ -92,6 +97,11 @@ class Metrics:
         if up:
             self._stored.set(runs)
 
+    def process(self) -> None:
+        """Say what this worker takes, where no collector of one process can."""
+        if self._own is not None:
+            self._own.look()
+
     def text(self) -> bytes:
         """All of it in the text format."""
         if self._shared is None:
@@ -101,3 +111,29 @@ class Metrics:
         every = self._prometheus.CollectorRegistry()
         MultiProcessCollector(every, path=self._shared)  # type: ignore[no-untyped-call]
         return self._prometheus.generate_latest(every)
+
+
+class _OwnProcess:
+    """What a worker takes, under the names that one process alone has; summed over all workers."""
+
+    def __init__(self, prometheus: Any, registry: Any) -> None:  # noqa: ANN401 (a module)
+        self._mem = prometheus.Gauge(
+            "process_resident_memory_bytes",
+            "Resident memory size in bytes.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._cpu = prometheus.Counter(
+            "process_cpu_seconds", "Total user and system CPU time in seconds.", registry=registry
+        )
+        self._told_s = 0.0
+        self.look()
+
+    def look(self) -> None:
+        """Read them."""
+        used_s = time.process_time()
+        self._cpu.inc(max(used_s - self._told_s, 0.0))
+        self._told_s = used_s
+        with suppress(OSError, ValueError, IndexError):  # where there is no such file
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+            self._mem.set(pages * os.sysconf("SC_PAGE_SIZE"))

@@ -14,7 +14,7 @@ from joulecast.core.errors import JoulecastError, UnknownName
 from joulecast.datasets import architectures, hardware
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from joulecast.core.records import Machine
 
@@ -45,8 +45,14 @@ class Catalogue:
             raise UnknownName("model", name, _alike(name, self._models), "GET /v1/models lists all")
         return name
 
-    def machine(self, name: str, fleet: Mapping[str, Machine]) -> str | Machine:
+    def machine(
+        self, name: str, fleet: Mapping[str, Machine], stored: Container[str] = ()
+    ) -> str | Machine:
         """The id that `name` spells, or the machine of the fleet that has this id.
+
+        Parameters
+        ----------
+        stored : ids of which there are runs, applied or not.
 
         Raises
         ------
@@ -58,6 +64,9 @@ class Catalogue:
                 return found
             if name in fleet:
                 return fleet[name]
+        if name in stored:
+            hint = "Runs of it are stored: POST /v1/calibrate makes it known by them"
+            raise UnknownName("machine", name, (), hint)
         known = [*fleet, *dict.fromkeys(self._hardware.values())]
         raise UnknownName("machine", name, _alike(name, known), "GET /v1/machines lists all")
 

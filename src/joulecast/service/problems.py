@@ -35,6 +35,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "not-found": (404, "Nothing is here"),
     "conflict": (409, "Known with other content"),
     "too-large": (413, "More than is taken at once"),
+    "head-too-large": (431, "Request Header Fields Too Large"),
     "wrong-type": (415, "Another content type is needed"),
     "too-late": (408, "The request took too long to arrive"),
     "too-many": (429, "Too many requests"),

@@ -79,7 +79,7 @@ def _as_ours(exc: Exception) -> Exception:
 
 def _asked(body: EstimateBody, catalogue: Catalogue, applied: Applied) -> Asked:
     model = catalogue.model(body.model)
-    machine = catalogue.machine(body.hardware, applied.machines)
+    machine = catalogue.machine(body.hardware, applied.machines, applied.counts)
     with np.errstate(all="ignore"):
         setup, notices = setup_of(model, machine, **body.workload())
     return Asked(body, setup, notices, applied.about(setup))
@@ -151,7 +151,7 @@ def served(body: ServingBody, catalogue: Catalogue, applied: Applied) -> Serving
     from joulecast.core.serving import Serving
 
     model = catalogue.model(body.model)
-    machine = catalogue.machine(body.hardware, applied.machines)
+    machine = catalogue.machine(body.hardware, applied.machines, applied.counts)
     serving = Serving(
         prompt_tokens=body.prompt_tokens,
         output_tokens=body.output_tokens,

@@ -137,16 +137,23 @@ class Guard:
         path = scope["path"]
         token = None
         if self._tokens and (path.startswith("/v1/") or path in {"/metrics", "/openapi.json"}):
-            token = self._token_of(headers)
+            try:
+                token = self._token_of(headers)
+            except Problem:
+                self._refuse_often(client)  # who guesses is slowed down like all others
+                raise
             needed = (scope["method"], path.rstrip("/")) in WRITING
             if needed and token.scope != "write":
                 detail = "this needs a token of the scope write, yours is of the scope read"
                 raise Problem("wrong-scope", detail)
-        if self._buckets is not None and path not in OPEN:
-            wait_s = self._buckets.wait_s(token.digest if token else client)
-            if wait_s > 0:
-                detail = f"ask again in {wait_s:.3g} s"
-                raise Problem("too-many", detail, headers={"Retry-After": f"{math.ceil(wait_s)}"})
+        if path not in OPEN:
+            self._refuse_often(token.digest if token else client)
+
+    def _refuse_often(self, client: str) -> None:
+        wait_s = 0.0 if self._buckets is None else self._buckets.wait_s(client)
+        if wait_s > 0:
+            detail = f"ask again in {wait_s:.3g} s"
+            raise Problem("too-many", detail, headers={"Retry-After": f"{math.ceil(wait_s)}"})
 
     def _refuse_host(self, headers: Headers) -> None:
         host = headers.get(b"host", b"").decode("latin-1")

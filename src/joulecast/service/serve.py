@@ -17,6 +17,8 @@ from joulecast.service.app import create_app
 from joulecast.service.metrics import MULTIPROCESS, Metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp
 
     from joulecast.service.settings import Settings
@@ -64,9 +66,12 @@ def listening(settings: Settings) -> socket.socket:
     return found
 
 
-def run(settings: Settings) -> int:
-    """Serve until told to stop; the exit code."""
+def run(settings: Settings, tell: Callable[[str], None] | None = None) -> int:
+    """Serve until told to stop; the exit code. `tell` hears where, once nothing is in the way."""
     with listening(settings) as door:
+        if tell is not None:
+            name = settings.host.strip("[]")
+            tell(f"listening on http://{f'[{name}]' if ':' in name else name}:{settings.port}")
         if settings.workers == 1:
             return _served(settings, None, door)
         with tempfile.TemporaryDirectory(prefix="joulecast-metrics-") as shared:
@@ -77,6 +82,8 @@ def run(settings: Settings) -> int:
 def _served(settings: Settings, shared: str | None, door: socket.socket) -> int:
     import uvicorn
     from uvicorn.supervisors import Multiprocess
+
+    from joulecast.service.connections import HEAD_BYTES, Bounded
 
     logging.config.dictConfig(logs.configuration())
     config = uvicorn.Config(
@@ -91,7 +98,8 @@ def _served(settings: Settings, shared: str | None, door: socket.socket) -> int:
         limit_concurrency=_CONNECTIONS,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE_S,
-        h11_max_incomplete_event_size=64 * 1024,
+        http=Bounded,
+        h11_max_incomplete_event_size=HEAD_BYTES,
         ws="none",
     )
     if settings.workers == 1:

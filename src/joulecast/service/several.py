@@ -26,7 +26,7 @@ def swept(body: SweepBody, catalogue: Catalogue, applied: Applied) -> Sweep:
     from joulecast.api_sweep import sweep
 
     model = catalogue.model(body.model)
-    machine = catalogue.machine(body.hardware, applied.machines)
+    machine = catalogue.machine(body.hardware, applied.machines, applied.counts)
     with np.errstate(all="ignore"):
         return sweep(
             model,
@@ -51,7 +51,7 @@ def compared(body: CompareBody, catalogue: Catalogue, applied: Applied) -> Compa
 
     models = [catalogue.model(name) for name in body.models]
     machines: list[str | Machine] = [
-        catalogue.machine(name, applied.machines) for name in body.hardware
+        catalogue.machine(name, applied.machines, applied.counts) for name in body.hardware
     ]
     question: dict[str, Any] = {"task": body.task, **body.workload()}
     with np.errstate(all="ignore"):

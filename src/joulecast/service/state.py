@@ -119,6 +119,7 @@ class Service:
             _logger.warning("store", extra={"facts": {"trouble": self.fleet.trouble}})
         runs = sum(self.fleet.applied.counts.values())
         self.metrics.store(runs, up=self.fleet.trouble is None)
+        self.metrics.process()
 
     async def watch(self) -> None:
         """Look at the store again and again."""
