@@ -45,8 +45,12 @@ def analyse(
     >>> shown.runs, shown.machines
     (6, ('hc3',))
     """
+    from joulecast.core.errors import BadInput
     from joulecast.estimator.insight.analysis import analysis
     from joulecast.insight_runs import runs_from
 
     records, said = runs_from(runs)
-    return analysis(records, scope, seed, said)
+    try:
+        return analysis(records, scope, seed, said)
+    except BadInput as exc:  # what was left out while reading may be why
+        raise BadInput(". ".join((str(exc), *said))) from exc

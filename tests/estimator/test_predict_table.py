@@ -126,7 +126,10 @@ def test_a_row_that_cannot_be_answered_says_why() -> None:
     """Unanswered rows have blanks and one reason that names what was wrong."""
     out = joulecast.predict_table(ROWS)
     for row, answered, words in zip(
-        out, ANSWERED, ("", "nobody-knows", "", "generates no text", "no-such-device", ""), strict=True
+        out,
+        ANSWERED,
+        ("", "nobody-knows", "", "generates no text", "no-such-device", ""),
+        strict=True,
     ):
         if not answered:
             assert words in row["notices"]

@@ -59,7 +59,8 @@ class Knee:
 
     Attributes
     ----------
-    knee_util_frac : 0..1, ``None`` where power never stops rising. knee_power_w : watts there.
+    knee_util_frac : 0..1, ``None`` where power never stops rising. knee_power_w : watts of
+        one GPU there.
     spearman : of utilisation and power over all runs. n : runs.
     """
 

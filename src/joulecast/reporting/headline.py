@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def three(material: Material) -> tuple[tuple[str, str, str], ...]:
     """Name, number and what it is of: energy, time, how sure; predicted runs only on their own."""
     points = measured_first(material.points)
-    return (_energy(points), _time(points), _sure(material, points))
+    scope = material.analysis.scope if material.analysis else widest(points)
+    return (_energy(points, scope), _time(points), _sure(material, points))
 
 
 def _kind(points: Sequence[Point]) -> str:
@@ -29,8 +30,7 @@ def _kind(points: Sequence[Point]) -> str:
     return f"{only} " if only else ""
 
 
-def _energy(points: Sequence[Point]) -> tuple[str, str, str]:
-    scope = widest(points)
+def _energy(points: Sequence[Point], scope: str) -> tuple[str, str, str]:
     known = [p for p in points if scope in p.energy_j]
     if not known:
         return "Energy", NONE, "no run knows its energy: no meter saw anything"

@@ -136,7 +136,7 @@ def _knees(analysis: Analysis) -> str:
         )
         for k in known
     ]
-    head = ("machine", "knee at", "power there", "Spearman", "n", "remark")
+    head = ("machine", "knee at", "power of a GPU there", "Spearman", "n", "remark")
     return f"<h3>Where power saturates</h3>{html.table_of(table(head, rows))}"
 
 

@@ -134,7 +134,7 @@ def _caption(points: list[Point], machine: str, knee: Knee | None) -> str:
     if knee and positive(knee.knee_util_frac) and positive(knee.knee_power_w):
         text += (
             f". Power rises up to {percent(knee.knee_util_frac)} utilisation "
-            f"({watts(knee.knee_power_w)}) and hardly beyond"
+            f"({watts(knee.knee_power_w)} a GPU) and hardly beyond"
         )
     elif knee and knee.reason:
         text += f". No saturation knee: {readable(knee.reason).removeprefix('no knee: ')}"

@@ -23,6 +23,7 @@ from joulecast.reporting.words import counted, plain, readable, seconds
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from joulecast.core.insight import Analysis
     from joulecast.reporting.canvas import Canvas
     from joulecast.reporting.figures._bars import Bar
     from joulecast.reporting.material import Material
@@ -57,7 +58,7 @@ def draw(material: Material, canvas: Canvas) -> Drawn:
     rows = [(m, b) for m in machines for b in bars[m]]
     numbers = table(("machine", "model", "train", "infer", "train / infer", "basis"), rows, _row)
     rest = not_drawn((len(bars) - len(drawn), "more machine"), hidden(bars[m] for m in drawn))
-    caption = _caption(bars) + at_usual_batch(points) + rest
+    caption = _caption(bars, material.analysis) + at_usual_batch(points) + rest
     alt = f"Bars of training and inference time of {counted(len(rows), 'model')} by machine"
     return Drawn(figure, caption, alt, numbers, basis_of(points, timed=True))
 
@@ -71,7 +72,7 @@ def _bars(points: Sequence[Point]) -> list[Bar]:
     return bars_of(usual, lambda p: {p.task: p.sample_s and p.sample_s * SAMPLES})
 
 
-def _caption(bars: Mapping[str, Sequence[Bar]]) -> str:
+def _caption(bars: Mapping[str, Sequence[Bar]], analysis: Analysis | None) -> str:
     bars = {machine: ran_first(group) for machine, group in bars.items()}
     machine, first = next(iter(bars.items()))
     top, last = first[0], first[-1]
@@ -79,11 +80,11 @@ def _caption(bars: Mapping[str, Sequence[Bar]]) -> str:
     if len(first) > 1:
         times = top.total / last.total
         parts[0] += f", {plain(times, 2)} times what {readable(last.model)} takes"
-    ratios = [r for group in bars.values() for b in group if (r := _times(b))]
+    ratios = [phase.time_ratio for phase in analysis.phases] if analysis else []
     if ratios:
         parts.append(
             f"Training takes {plain(middle(ratios), 2)} times as long as inference in the median "
-            f"of {counted(len(ratios), 'pair')} (the papers: about 3)"
+            f"of {counted(len(ratios), 'pair')} of like runs (the papers: about 3)"
         )
     return ". ".join(parts) + "."
 
