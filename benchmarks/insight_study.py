@@ -63,7 +63,7 @@ EXPLAINED: Mapping[str, str] = {
     "one; the lower rank follows from work_done's (ours -0.22, theirs -0.39 on HC-3)",
     "gpu_energy_scaling_factor": "watts differ by 4 between networks, parameters by 240, so that "
     "watts per parameter fall with the parameters, and these rise with energy. Public measurements "
-    "(--runs) say the same: below 0 on 10 of 11 GPUs and tasks, above on one of 10 runs. With the "
+    "(--runs, without flagged rows) say the same: below 0 on all six GPUs and tasks. With the "
     "sign reversed ours are near theirs (+0.33, +0.29, +0.39), which may be parameters per watt",
     "energy_scaling_factor": "as gpu_energy_scaling_factor; CPU and DRAM add a constant",
     "parameters": "on one machine size and parameters have nearly one order, yet the papers rank "
