@@ -159,8 +159,11 @@ def test_an_export_replaces_its_file_in_one_step(
     assert [p.name for p in tmp_path.iterdir() if "part" in p.name] == []
 
 
-def test_a_store_that_is_not_there_is_not_created(own_folders: Path, tmp_path: Path) -> None:
+def test_a_store_that_is_not_there_is_not_created(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Neither one that was named nor the user's own; no table is written."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "own"))
     gone = tmp_path / "gone" / "runs.sqlite"
     table = tmp_path / "x.parquet"
     for words in (["--store", f"sqlite:///{gone}"], []):
@@ -168,7 +171,7 @@ def test_a_store_that_is_not_there_is_not_created(own_folders: Path, tmp_path: P
             dataset("export", "--parquet", str(table), *words)
     assert not gone.parent.exists()
     assert not table.exists()
-    assert not [*own_folders.rglob("runs.sqlite")]
+    assert not [*tmp_path.rglob("runs.sqlite")]
     with pytest.raises(BadInput, match="names no file"):
         dataset("export", "--parquet", str(table), "--store", "sqlite://")
 
