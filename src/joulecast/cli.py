@@ -250,42 +250,6 @@ def _plan(ask: argparse.Namespace) -> int:
     return ANSWERED
 
 
-def _analyse(ask: argparse.Namespace) -> int:
-    from joulecast.command_analyse import run
-
-    return run(ask)
-
-
-def _push(ask: argparse.Namespace) -> int:
-    from joulecast.command_push import push
-
-    return push(ask)
-
-
-def _serve(ask: argparse.Namespace) -> int:
-    from joulecast.command_serve import run
-
-    return run(ask)
-
-
-def _report(ask: argparse.Namespace) -> int:
-    from joulecast.command_report import run
-
-    return run(ask)
-
-
-def _sweep(ask: argparse.Namespace) -> int:
-    from joulecast.command_sweep import run
-
-    return run(ask)
-
-
-def _compare(ask: argparse.Namespace) -> int:
-    from joulecast.command_compare import run
-
-    return run(ask)
-
-
 def _doctor(ask: argparse.Namespace) -> int:
     from joulecast.profiling import doctor
 
@@ -302,20 +266,31 @@ def _dataset(ask: argparse.Namespace) -> int:
     return build_dataset(ask)
 
 
+def _elsewhere(module: str, name: str) -> Callable[[argparse.Namespace], int]:
+    """The command `name` of a module of ours, imported when it is asked for."""
+
+    def command(ask: argparse.Namespace) -> int:
+        from importlib import import_module
+
+        return int(getattr(import_module(f"joulecast.{module}"), name)(ask))
+
+    return command
+
+
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "estimate": _ask,
     "profile": _profile,
     "doctor": _doctor,
-    "analyse": _analyse,
-    "report": _report,
-    "sweep": _sweep,
-    "compare": _compare,
+    "analyse": _elsewhere("command_analyse", "run"),
+    "report": _elsewhere("command_report", "run"),
+    "sweep": _elsewhere("command_sweep", "run"),
+    "compare": _elsewhere("command_compare", "run"),
     "plan": _plan,
     "predict": _predict,
     "accuracy": _accuracy,
     "dataset": _dataset,
-    "push": _push,
-    "serve": _serve,
+    "push": _elsewhere("command_push", "push"),
+    "serve": _elsewhere("command_serve", "run"),
     "train": _train,
     "list-models": lambda ask: _list("models", as_json=ask.json),
     "list-hw": lambda ask: _list("hardware", as_json=ask.json),
